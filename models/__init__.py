@@ -1,0 +1,1 @@
+"""What is learned from data: fitted off-stream, read-only on-stream."""

@@ -1,0 +1,1 @@
+"""Arithmetic: pure functions on columns and state; time is an argument."""

@@ -1,0 +1,1 @@
+"""Shapes: names, units, topics, codecs and errors; imports nothing of ours."""

@@ -1,0 +1,1 @@
+"""Inward, invented or replayed: seeded input with its ground truth."""

@@ -1,0 +1,1 @@
+"""Outward: one external system per file, idempotent writes."""

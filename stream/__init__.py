@@ -1,0 +1,1 @@
+"""Wiring: the only room that knows Faust, Kafka, MQTT input, retries, env and the clock."""

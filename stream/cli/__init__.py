@@ -1,0 +1,40 @@
+"""The `meterstream` command: one group, one module per family of commands, loaded when called."""
+
+from importlib import import_module
+
+import click
+
+#: command name -> (module, attribute, one line for `--help`); modules load only when their command runs.
+COMMANDS = {
+    "stack": ("stream.cli.stack", "stack", "Start, stop and inspect the local servers."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are asked for, so that `--help` stays quick."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """Return the command names in the order that a new user meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
+        """Import and return one command, or None where there is no such command."""
+        if name not in COMMANDS:
+            return None
+        module, attribute, _ = COMMANDS[name]
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands with their one line, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_line) for name, (_, _, help_line) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="meterstream")
+def main() -> None:
+    """Streaming analytics for smart meters and energy markets.
+
+    Start with `meterstream demo`, or `meterstream stack up` and `meterstream run worker`.
+    """
