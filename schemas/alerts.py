@@ -1,0 +1,43 @@
+"""Alerts: one JSON object per record, for people and tools that know nothing of the engine."""
+
+import hashlib
+from enum import StrEnum
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+
+class Severity(StrEnum):
+    """How soon somebody should look."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class AlertKind(StrEnum):
+    """What kind of condition an alert reports."""
+
+    HIGH_CONSUMPTION = "high_consumption"
+
+
+class Alert(BaseModel):
+    """One condition of one element of the grid at one time."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    alert_id: str = Field(description="the same condition of the same element at the same time gives the same id")
+    kind: AlertKind
+    severity: Severity
+    element: str = Field(description="what it is about, such as `meter/M0001`")
+    occurred_at: AwareDatetime = Field(description="event time of the reading that showed it")
+    arrived_at: AwareDatetime = Field(description="when that reading arrived in Kafka")
+    measured: float = Field(description="what was measured, in `unit`")
+    expected: float = Field(description="what was expected, in `unit`")
+    unit: str
+    score: float = Field(ge=0, le=1, description="how unusual, 0 to 1")
+    message: str = Field(description="one sentence for a person")
+
+
+def alert_id(kind: AlertKind, element: str, occurred_at_us: int) -> str:
+    """Return the id of a condition: a digest of what, where and when, and of nothing else."""
+    return hashlib.sha256(f"{kind}\0{element}\0{occurred_at_us}".encode()).hexdigest()[:32]

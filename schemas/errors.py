@@ -1,0 +1,90 @@
+"""The error tree: each class says whether trying again can help, and carries the facts of the failure."""
+
+from typing import ClassVar
+
+
+class MeterstreamError(Exception):
+    """Root of every error that meterstream raises on purpose.
+
+    Attributes:
+        retriable: True where the same call may succeed later with nothing changed by a person.
+    """
+
+    retriable: ClassVar[bool] = False
+
+
+class ServiceUnavailable(MeterstreamError):
+    """An external service did not answer or refused for now; waiting and trying again is right.
+
+    Args:
+        service: which one (`database`, `redis`, `kafka`, `mqtt`).
+        cause: what it said.
+    """
+
+    retriable = True
+
+    def __init__(self, service: str, cause: object) -> None:
+        super().__init__(f"{service} is not available: {cause}")
+        self.service = service
+        self.cause = cause
+
+
+class OffsetConflict(MeterstreamError):
+    """Another worker has moved a partition's offset in the database since this one read it.
+
+    Args:
+        topic: Kafka topic.
+        partition: Kafka partition.
+        expected: next offset that this worker believed to be stored.
+        stored: next offset found in the database.
+    """
+
+    def __init__(self, topic: str, partition: int, expected: int, stored: int) -> None:
+        super().__init__(f"{topic}[{partition}]: expected next offset {expected}, the database holds {stored}")
+        self.topic = topic
+        self.partition = partition
+        self.expected = expected
+        self.stored = stored
+
+
+class RecordsLost(MeterstreamError):
+    """Kafka no longer holds records that were never stored (retention or truncation): never silent.
+
+    Args:
+        topic: Kafka topic.
+        partition: Kafka partition.
+        first_missing: first offset that is gone.
+        next_available: first offset that Kafka still has.
+    """
+
+    def __init__(self, topic: str, partition: int, first_missing: int, next_available: int) -> None:
+        super().__init__(
+            f"{topic}[{partition}]: records {first_missing} to {next_available - 1} are gone from Kafka and were "
+            "never stored; check the topic's retention, then see `meterstream reconcile`"
+        )
+        self.topic = topic
+        self.partition = partition
+        self.first_missing = first_missing
+        self.next_available = next_available
+
+
+class ConfigurationError(MeterstreamError):
+    """A setting is unknown, missing or contradicts another; the message names it and says what to do."""
+
+
+class CheckpointError(MeterstreamError):
+    """A state checkpoint cannot be read: damaged, or of a version that this engine does not know."""
+
+
+class MissingColumns(MeterstreamError):
+    """A table lacks columns that its reader needs.
+
+    Args:
+        missing: columns that were needed and are absent.
+        available: columns that were there.
+    """
+
+    def __init__(self, missing: list[str], available: list[str]) -> None:
+        super().__init__(f"missing columns {missing}; there are {available}")
+        self.missing = missing
+        self.available = available

@@ -1,0 +1,72 @@
+"""Meter readings: one wire message, and many as columns."""
+
+from typing import Annotated
+
+import pyarrow as pa
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from schemas.layout import INSTANT, ColumnBatch, Layout
+
+MAX_METER_NUMBER = 50
+MAX_TEXT = 50
+
+MeterNumber = Annotated[str, Field(min_length=1, max_length=MAX_METER_NUMBER)]
+
+
+class Reading(BaseModel):
+    """One reading of one meter, as it stands in a JSON message; a missing optional is null, not zero.
+
+    Fields that are not listed are no reason to reject a reading; they are kept out of the engine.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    meter_number: MeterNumber = Field(description="text; a JSON integer is taken as its decimal text")
+    reading_time: AwareDatetime = Field(description="RFC 3339 with offset")
+    consumption_kwh: float | None = Field(default=None, description="energy drawn in the interval [kWh]")
+    demand_kw: float | None = Field(default=None, description="mean demand of the interval [kW]")
+    voltage: float | None = Field(default=None, description="phase to neutral [V]")
+    current_amps: float | None = Field(default=None, description="current [A]")
+    power_factor: float | None = Field(default=None, description="0 to 1")
+    register_kwh: float | None = Field(default=None, description="import register [kWh]")
+    export_kwh: float | None = Field(default=None, description="energy fed in, in the interval [kWh]")
+    reactive_kvarh: float | None = Field(default=None, description="reactive energy in the interval [kvarh]")
+    frequency_hz: float | None = Field(default=None, description="mains frequency [Hz]")
+    temperature_c: float | None = Field(default=None, description="temperature at the meter [degree Celsius]")
+    sequence: int | None = Field(default=None, description="the meter's own message counter")
+    source_quality: str | None = Field(default=None, max_length=MAX_TEXT, description="quality as its source gave it")
+    phase: str | None = Field(default=None, max_length=MAX_TEXT, description="which phase, where a meter sends several")
+
+
+class ReadingBatch(ColumnBatch):
+    """Readings as columns: `meter_number` text, `reading_time` UTC [us], measures float64, null where absent."""
+
+    layout = Layout(
+        schema=pa.schema(
+            [
+                ("meter_number", pa.string()),
+                ("reading_time", INSTANT),
+                ("consumption_kwh", pa.float64()),
+                ("demand_kw", pa.float64()),
+                ("voltage", pa.float64()),
+                ("current_amps", pa.float64()),
+                ("power_factor", pa.float64()),
+                ("register_kwh", pa.float64()),
+                ("export_kwh", pa.float64()),
+                ("reactive_kvarh", pa.float64()),
+                ("frequency_hz", pa.float64()),
+                ("temperature_c", pa.float64()),
+                ("sequence", pa.int64()),
+                ("source_quality", pa.string()),
+                ("phase", pa.string()),
+            ]
+        ),
+        identity=("meter_number",),
+        time="reading_time",
+        text_limit={"meter_number": MAX_METER_NUMBER, "source_quality": MAX_TEXT, "phase": MAX_TEXT},
+    )
+
+    @property
+    def meter_number(self) -> pa.StringArray:
+        """Meter numbers, text[n]."""
+        return self.column("meter_number")

@@ -1,0 +1,102 @@
+"""The one reader of the environment: `METERSTREAM_*` variables become one frozen tree of settings."""
+
+import os
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from schemas.errors import ConfigurationError
+
+PREFIX = "METERSTREAM_"
+NESTED = "__"
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class MqttSettings(_Group):
+    """How to reach the MQTT broker beyond its URL (`mqtt://[user:password@]host:port`, `mqtts://` for TLS)."""
+
+    username: str | None = None
+    password: SecretStr | None = None
+    tls_ca: Path | None = Field(default=None, description="CA bundle; with mqtts:// and none given, the system's")
+    tls_certificate: Path | None = Field(default=None, description="client certificate (PEM)")
+    tls_key: Path | None = Field(default=None, description="client key (PEM)")
+    keepalive_s: PositiveInt = 30
+
+
+class BridgeSettings(_Group):
+    """MQTT to Kafka."""
+
+    client_id: str = Field(default="", description="stable per bridge; empty: host name and directory")
+    share_group: str = "meterstream"
+    session_expiry_s: PositiveInt = Field(default=7 * 86_400, description="how long the broker keeps our session")
+    linger_ms: PositiveFloat = Field(default=50.0, description="longest wait for a batch to fill")
+    max_batch_messages: PositiveInt = Field(default=5_000, description="a batch goes out when this many wait")
+    max_in_flight: int = Field(default=20_000, gt=0, le=65_535, description="unacknowledged MQTT messages at most")
+    max_payload_bytes: PositiveInt = Field(default=1_048_576, description="a longer payload is rejected")
+    metrics_port: int = Field(default=0, ge=0, description="HTTP port of /metrics and /health; 0 finds a free one")
+
+
+class WorkerSettings(_Group):
+    """Kafka to everything else."""
+
+    app_id: str = "meterstream"
+    take_records: PositiveInt = Field(default=64, description="Kafka records taken at once")
+    take_within_ms: PositiveFloat = Field(default=50.0, description="longest wait for records")
+    checkpoint_interval_s: PositiveFloat = Field(default=10.0, description="how often state is checkpointed")
+    stall_timeout_s: PositiveFloat = Field(default=120.0, description="not live when offsets stand still this long")
+    metrics_port: int = Field(default=0, ge=0, description="HTTP port of /metrics and /health; 0 finds a free one")
+
+
+class Settings(BaseSettings):
+    """Everything that can be set; nested ones as `METERSTREAM_BRIDGE__LINGER_MS=20`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter=NESTED, extra="forbid", frozen=True, env_ignore_empty=True
+    )
+
+    kafka_url: str | None = Field(default=None, description="kafka://host:port[,host:port]")
+    mqtt_url: str | None = Field(default=None, description="mqtt://host:port or mqtts://host:port")
+    database_url: str | None = Field(default=None, description="postgresql://user:password@host:port/name")
+    redis_url: str | None = Field(default=None, description="redis://host:port/0")
+    local_dir: Path = Field(default=Path(".local"), description="data of the local stack")
+    partitions: PositiveInt = Field(default=8, description="partitions of each topic, when the engine creates it")
+    replication: PositiveInt = Field(default=1, description="replicas of each topic, when the engine creates it")
+    redis_expiry_s: PositiveInt = Field(default=3_600, description="how long a latest value lives in Redis")
+    mqtt: MqttSettings = MqttSettings()
+    bridge: BridgeSettings = BridgeSettings()
+    worker: WorkerSettings = WorkerSettings()
+
+
+def load() -> Settings:
+    """Read the environment once.
+
+    Raises:
+        ConfigurationError: an unknown METERSTREAM_ variable, or a value that does not fit; both are named.
+    """
+    unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in _known())
+    if unknown:
+        raise ConfigurationError(f"unknown settings {unknown}; known ones are {sorted(_known())}")
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{PREFIX}{NESTED.join(str(part) for part in item['loc']).upper()}: {item['msg']}"
+            for item in error.errors()
+        )
+        raise ConfigurationError(problems) from None
+
+
+def _known() -> set[str]:
+    """Return the name of every variable that means something, those of the local stack included."""
+    names = {"METERSTREAM_STACK_MQTT", "METERSTREAM_STACK_POSTGRES_BIN", "METERSTREAM_STACK_KAFKA_HEAP"}
+    for name, field in Settings.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, _Group):
+            names |= {f"{PREFIX}{name}{NESTED}{inner}".upper() for inner in kind.model_fields}
+        else:
+            names.add(f"{PREFIX}{name}".upper())
+    return names
