@@ -1,0 +1,124 @@
+"""Java programs: the runtime on the machine, and jars that Maven resolves once into a shared cache."""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from stream.stack.errors import MissingProgramError, StackError
+from stream.stack.server import Report
+
+#: Apache Kafka 4 does not run on less.
+OLDEST_JAVA = 17
+INFRA = Path(__file__).resolve().parents[2] / "infra"
+
+_INSTALL_JAVA = (
+    "Install a Java runtime, 17 or newer (Debian, Ubuntu: `apt-get install openjdk-17-jre-headless`; "
+    "macOS: `brew install openjdk@17`), or point JAVA_HOME to one."
+)
+_INSTALL_MAVEN = (
+    "Install Maven, which fetches the jars once (Debian, Ubuntu: `apt-get install maven`; macOS: `brew install maven`)."
+)
+_POM = "{http://maven.apache.org/POM/4.0.0}"
+
+
+def parse_version(banner: str) -> int | None:
+    """Return the major version in the output of `java -version`, None where there is none."""
+    match = re.search(r'version "(?:1\.)?(\d+)', banner)
+    return int(match.group(1)) if match else None
+
+
+def find_java() -> Path:
+    """Return the java program: of JAVA_HOME, else of PATH.
+
+    Raises:
+        MissingProgramError: there is none, or it is too old.
+    """
+    home = os.environ.get("JAVA_HOME")
+    found = shutil.which("java", path=f"{home}/bin") if home else shutil.which("java")
+    if found is None:
+        raise MissingProgramError("java", f"not in {home}/bin (JAVA_HOME)" if home else "not on PATH", _INSTALL_JAVA)
+    asked = subprocess.run([found, "-version"], capture_output=True, text=True, check=False)  # noqa: S603 (a found program)
+    version = parse_version(asked.stderr)
+    if version is None:
+        raise MissingProgramError("java", f"{found} does not run", _INSTALL_JAVA)
+    if version < OLDEST_JAVA:
+        raise MissingProgramError("java", f"{found} is version {version}", _INSTALL_JAVA)
+    return Path(found)
+
+
+def pom_version(pom: Path) -> str:
+    """Return the version of the program that a pom under infra/ names."""
+    version = ET.parse(pom).getroot().findtext(f"{_POM}version")  # noqa: S314 (our own file)
+    if version is None:
+        raise StackError(f"{pom} has no <version>")
+    return version
+
+
+def jars_folder(pom: Path, cache: Path | None) -> Path:
+    """Return where the jars of a pom are cached; the name changes with the pom's content."""
+    base = cache or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "meterstream"
+    digest = hashlib.sha256(pom.read_bytes()).hexdigest()[:8]
+    return base / f"{pom.parent.name}-{pom_version(pom)}-{digest}"
+
+
+def check_java(pom: Path, cache: Path | None) -> None:
+    """Make sure that the program of a pom can run here.
+
+    Raises:
+        MissingProgramError: Java, or Maven while its work is still to be done, is missing.
+    """
+    find_java()
+    if not jars_folder(pom, cache).exists() and shutil.which("mvn") is None:
+        raise MissingProgramError("mvn", "not on PATH", _INSTALL_MAVEN)
+
+
+@contextlib.contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Keep every other process out: neither our cache nor Maven's repository bears two writers."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def resolve_jars(pom: Path, cache: Path | None, report: Report) -> Path:
+    """Return the folder with a program's jars, resolving them with Maven at the first call ever.
+
+    Raises:
+        MissingProgramError: Maven is missing.
+        StackError: Maven failed.
+    """
+    folder = jars_folder(pom, cache)
+    if folder.exists():
+        return folder
+    report("waiting for another download")
+    with _alone(folder.parent / "maven.lock"):
+        if not folder.exists():
+            report(f"fetching {pom.parent.name} {pom_version(pom)} with Maven, once")
+            _run_maven(pom, folder)
+    return folder
+
+
+def _run_maven(pom: Path, folder: Path) -> None:
+    maven = shutil.which("mvn")
+    if maven is None:
+        raise MissingProgramError("mvn", "not on PATH", _INSTALL_MAVEN)
+    beside = folder.with_name(f"{folder.name}.new")
+    shutil.rmtree(beside, ignore_errors=True)
+    argv = [maven, "--quiet", "--batch-mode", "--file", str(pom), "dependency:copy-dependencies"]
+    argv += ["-DincludeScope=runtime", f"-DoutputDirectory={beside}"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)  # noqa: S603 (a found program)
+    if done.returncode != 0 or not beside.exists():
+        errors = [line for line in (done.stdout + done.stderr).splitlines() if "ERROR" in line]
+        reason = errors[0] if errors else f"exit code {done.returncode}"
+        raise StackError(
+            f"Maven could not fetch {pom.parent.name}: {reason}. Is the network up? Repeat: {' '.join(argv)}"
+        )
+    beside.rename(folder)

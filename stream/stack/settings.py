@@ -1,0 +1,25 @@
+"""The knobs of the local stack, read from METERSTREAM_STACK_*."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class StackSettings(BaseSettings):
+    """Which programs the stack runs and how large they may grow; the defaults need no setting at all."""
+
+    model_config = SettingsConfigDict(env_prefix="METERSTREAM_STACK_", frozen=True, extra="forbid")
+
+    mqtt: Literal["auto", "mosquitto", "hivemq"] = Field(
+        default="auto", description="MQTT broker; auto takes Mosquitto where it is installed, HiveMQ CE otherwise."
+    )
+    postgres_bin: Path | None = Field(
+        default=None, description="Folder with initdb and postgres; the bundled PostgreSQL when unset."
+    )
+    postgres_shared_buffers: str = Field(default="512MB", description="PostgreSQL's shared_buffers.")
+    kafka_heap: str = Field(default="512m", description="Java heap of Kafka, as -Xmx takes it.")
+    mqtt_heap: str = Field(default="512m", description="Java heap of HiveMQ, as -Xmx takes it.")
+    cache: Path | None = Field(default=None, description="Where resolved jars are kept; the user's cache when unset.")
+    start_timeout_s: float = Field(default=120.0, gt=0, description="Longest wait for one server to become healthy.")
