@@ -1,0 +1,85 @@
+"""State to bytes and back, a shard of rows at a time, each with the Kafka offset that it stands for."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from processors.state import COLUMNS, SHARD_ROWS, MeterState
+from schemas.errors import CheckpointError
+from schemas.layout import Ints
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Rows [number * SHARD_ROWS, (number + 1) * SHARD_ROWS) of a partition's state, as checkpointed.
+
+    Attributes:
+        number: which run of rows.
+        offset: first Kafka offset that is not in it.
+        records: meter numbers (null for a hole) and state columns.
+    """
+
+    number: int
+    offset: int
+    records: pa.RecordBatch
+
+
+def save(state: MeterState, number: int, offset: int) -> bytes:
+    """Return one shard as bytes."""
+    first = number * SHARD_ROWS
+    count = min(SHARD_ROWS, state.extent - first)
+    columns: dict[str, pa.Array] = {"meter_number": pa.array(state.names(first, count), pa.string())}
+    for name, (_, width, _) in COLUMNS.items():
+        values = getattr(state, name)[first : first + count]
+        flat = pa.array(values.reshape(-1))
+        columns[name] = flat if width == 1 else pa.FixedSizeListArray.from_arrays(flat, width)
+    facts = {"version": str(VERSION), "shard": str(number), "offset": str(offset)}
+    records = pa.RecordBatch.from_pydict(columns).replace_schema_metadata(facts)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, records.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as stream:
+        stream.write_batch(records)
+    return bytes(sink.getvalue())
+
+
+def read(data: bytes) -> Shard:
+    """Read one shard.
+
+    Raises:
+        CheckpointError: the bytes are damaged or of another version.
+    """
+    try:
+        with pa.ipc.open_stream(data) as stream:
+            records = stream.read_next_batch()
+        facts = {key.decode(): value.decode() for key, value in (records.schema.metadata or {}).items()}
+        version, number, offset = int(facts["version"]), int(facts["shard"]), int(facts["offset"])
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        raise CheckpointError(f"a state checkpoint is damaged: {error}") from error
+    if version != VERSION:
+        raise CheckpointError(f"a state checkpoint has version {version}; this engine knows {VERSION}")
+    return Shard(number, offset, records)
+
+
+def restore(shards: Iterable[Shard]) -> tuple[MeterState, Ints]:
+    """Build a partition's state from its shards.
+
+    Returns: the state, and int64[k] with the offset that each shard stands for (0 for a shard never saved).
+    """
+    state, offsets = MeterState(), dict[int, int]()
+    for shard in shards:
+        first = shard.number * SHARD_ROWS
+        state.place(shard.records.column("meter_number").to_pylist(), first)
+        for name, (_, width, _) in COLUMNS.items():
+            column = shard.records.column(name)
+            values = (column if width == 1 else column.flatten()).to_numpy(zero_copy_only=False)
+            target = getattr(state, name)[first : first + len(column)]
+            target[...] = values.reshape(target.shape)
+        offsets[shard.number] = shard.offset
+    state.settle()
+    known = np.zeros(max(offsets, default=-1) + 1, dtype=np.int64)
+    for number, offset in offsets.items():
+        known[number] = offset
+    return state, known

@@ -1,0 +1,184 @@
+"""Judgement of readings against their own past: usual interval, seasonal profile, robust score, quality flag."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from processors.rounds import rounds
+from processors.state import MeterState
+from schemas.layout import Floats, Ints, Mask, Rows
+from schemas.quality import ANOMALY, MISSING, NORMAL, WARNING
+from schemas.readings import ReadingBatch
+
+_DAY_S = 86_400.0
+_HOUR_US = 3_600_000_000
+#: Mean absolute deviation to standard deviation of a normal distribution: sqrt(pi / 2).
+_SIGMA_PER_SPREAD = 1.2533
+
+
+@dataclass(frozen=True)
+class Judging:
+    """When a reading is unusual.
+
+    Attributes:
+        voltage_low: below this a reading is a warning [V].
+        voltage_high: above this a reading is a warning [V].
+        times_average: an anomaly uses more than this many times the meter's average daily use, pro rata.
+        unusual_z: and is at least this many robust standard deviations above its slot of the week; 3.5 is the
+            outlier bound for modified z-scores of Iglewicz and Hoaglin (1993), so that a routine evening peak
+            of a short interval is not an anomaly.
+        history_s: nothing is called an anomaly before this much of a meter's past is known [s].
+        memory_s: the past counts with this time constant [s].
+    """
+
+    voltage_low: float = 210.0
+    voltage_high: float = 250.0
+    times_average: float = 3.0
+    unusual_z: float = 3.5
+    history_s: float = _DAY_S
+    memory_s: float = 28 * _DAY_S
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What was found, one value per reading.
+
+    Attributes:
+        flag: int8[n], code of a `QualityFlag`.
+        score: float32[n], 0 to 1, higher is more unusual; NaN where there is nothing to judge by.
+        expected_kwh: float64[n], what the meter usually uses at this time of the week [kWh]; NaN where unknown.
+        in_order: bool[n], false for readings that are not newer than the newest already seen of their meter.
+    """
+
+    flag: npt.NDArray[np.int8]
+    score: npt.NDArray[np.float32]
+    expected_kwh: Floats
+    in_order: Mask
+
+
+def judge(batch: ReadingBatch, rows: Rows, state: MeterState, judging: Judging, skip: Mask | None = None) -> Judgement:
+    """Flag and score readings, and let the state learn from them.
+
+    A reading that is not newer than its meter's newest is stored and counted but neither judged nor learned
+    from: its place in the past is already taken.
+
+    Args:
+        batch: n valid readings, in the order of their partition.
+        rows: intp[n], state row of each reading's meter.
+        state: the partition's state; changed in place.
+        judging: bounds.
+        skip: bool[n], readings that the state has already seen (replay after a crash).
+
+    Returns: flags, scores and expectations; they do not depend on how the stream was cut into batches.
+    """
+    n = len(batch)
+    energy, time_us = batch.floats("consumption_kwh"), batch.time_us
+    score = np.full(n, np.nan, dtype=np.float32)
+    expected = np.full(n, np.nan)
+    anomalous, in_order = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
+    slot = slot_of(time_us)
+    for turn in rounds(rows):
+        at = turn if skip is None else turn[~skip[turn]]
+        at = at[time_us[at] > state.last_time_us[rows[at]]]
+        in_order[at] = True
+        measured = _follow(state, rows[at], time_us[at]) & ~np.isnan(energy[at])
+        state.last_time_us[rows[at]] = time_us[at]
+        at = at[measured]
+        if len(at):
+            outcome = _judge_round(state, rows[at], slot[at], energy[at], judging)
+            score[at], expected[at], anomalous[at] = outcome
+    return Judgement(_flags(batch, anomalous, judging), score, expected, in_order)
+
+
+def slot_of(time_us: Ints) -> npt.NDArray[np.int64]:
+    """Return the slot of the week: hour of the UTC day, plus 24 at weekends."""
+    hours = time_us // _HOUR_US
+    weekday = (hours // 24 + 3) % 7  # 1970-01-01 was a Thursday; Monday is 0
+    slots: npt.NDArray[np.int64] = hours % 24 + 24 * (weekday >= 5)
+    return slots
+
+
+def _flags(batch: ReadingBatch, anomalous: Mask, judging: Judging) -> npt.NDArray[np.int8]:
+    voltage = batch.floats("voltage")
+    flag = np.full(len(batch), NORMAL, dtype=np.int8)
+    flag[(voltage < judging.voltage_low) | (voltage > judging.voltage_high)] = WARNING
+    flag[anomalous] = ANOMALY
+    silent = np.ones(len(batch), dtype=bool)
+    for name in batch.layout.floats:
+        silent &= np.isnan(batch.floats(name)) if batch.column(name).null_count else False
+    flag[silent] = MISSING
+    return flag
+
+
+def _follow(state: MeterState, row: Rows, time_us: Ints) -> Mask:
+    """Keep each meter's usual interval; return where it is known.
+
+    One odd gap (a lost or an extra reading) changes nothing; three in a row are a new interval.
+    """
+    last = state.last_time_us[row]
+    seen = last != np.iinfo(np.int64).min
+    gap = np.where(seen, (time_us - np.where(seen, last, time_us)) / 1e6, 0.0).astype(np.float32)
+    usual, misfits = state.interval_s[row], state.misfits[row]
+    fits = np.abs(gap - usual) <= 0.25 * usual
+    misfits = np.where(fits, 0, np.minimum(misfits + seen, 3)).astype(np.uint8)
+    renew = seen & ~fits & ((usual == 0) | (misfits == 3))
+    state.interval_s[row] = np.where(
+        renew, gap, np.where(fits & seen, usual + (gap - usual) * np.float32(0.125), usual)
+    )
+    state.misfits[row] = np.where(renew, 0, misfits)
+    return np.asarray(state.interval_s[row] > 0)
+
+
+def _judge_round(
+    state: MeterState, row: Rows, slot: npt.NDArray[np.int64], energy: Floats, judging: Judging
+) -> tuple[Floats, Floats, Mask]:
+    """Judge at most one reading per meter, then learn from it."""
+    interval_s = state.interval_s[row].astype(np.float64)
+    power = energy * 3600.0 / interval_s
+    covered = state.covered_s[row]
+    average = state.energy_kwh[row] * 3600.0 / np.maximum(covered, 1.0)
+    known_slot = state.slot_count[row, slot] >= 3
+    expected = np.where(known_slot, state.slot_mean_kw[row, slot], average)
+    spread = np.where(known_slot, state.slot_spread_kw[row, slot], state.spread_kw[row])
+    # The floor keeps an almost constant load from calling every flicker unusual: 5 % of the average, and 1 W.
+    sigma = _SIGMA_PER_SPREAD * spread + 0.05 * average + 0.001
+    z = (power - expected) / sigma
+    warm = covered >= judging.history_s
+    anomalous = warm & (power > judging.times_average * average) & (z >= judging.unusual_z)
+    squared = z * z
+    score = np.where(warm, squared / (squared + judging.unusual_z**2), np.nan)
+    capped = np.where(anomalous, judging.times_average * average, power)
+    _learn(state, row, slot, capped, interval_s, average, sigma, judging)
+    return score, np.where(warm, expected * interval_s / 3600.0, np.nan), anomalous
+
+
+def _learn(
+    state: MeterState,
+    row: Rows,
+    slot: npt.NDArray[np.int64],
+    power: Floats,
+    interval_s: Floats,
+    average: Floats,
+    sigma: Floats,
+    judging: Judging,
+) -> None:
+    """Move averages and spreads towards one reading per meter; far deviations pull no harder than 3 sigma."""
+    keep = np.maximum(1.0 - interval_s / judging.memory_s, 0.0)
+    known = state.covered_s[row] > 0
+    deviation = np.where(known, np.clip(power - average, -3 * sigma, 3 * sigma), 0.0)
+    weight = np.maximum(interval_s / (state.covered_s[row] + interval_s), interval_s / judging.memory_s)
+    state.spread_kw[row] += (weight * (np.abs(deviation) - state.spread_kw[row])).astype(np.float32)
+    state.energy_kwh[row] = keep * state.energy_kwh[row] + power * interval_s / 3600.0
+    state.covered_s[row] = keep * state.covered_s[row] + interval_s
+    count = state.slot_count[row, slot]
+    mean = state.slot_mean_kw[row, slot].astype(np.float64)
+    bound = np.where(count >= 3, 3 * sigma, np.inf)
+    offset = np.clip(power - mean, -bound, bound)
+    rate = np.maximum(1.0 / (count + 1.0), 0.05)
+    state.slot_mean_kw[row, slot] = mean + rate * offset
+    spread = state.slot_spread_kw[row, slot].astype(np.float64)
+    state.slot_spread_kw[row, slot] = np.where(
+        count == 0, state.spread_kw[row], spread + rate * (np.abs(offset) - spread)
+    )
+    state.slot_count[row, slot] = np.minimum(count, 254) + 1
