@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -24,19 +25,26 @@ class MqttSettings(_Group):
     tls_ca: Path | None = Field(default=None, description="CA bundle; with mqtts:// and none given, the system's")
     tls_certificate: Path | None = Field(default=None, description="client certificate (PEM)")
     tls_key: Path | None = Field(default=None, description="client key (PEM)")
-    keepalive_s: PositiveInt = 30
+    keepalive_s: PositiveInt = Field(default=30, description="silence after which a connection counts as lost")
 
 
 class BridgeSettings(_Group):
     """MQTT to Kafka."""
 
-    client_id: str = Field(default="", description="stable per bridge; empty: host name and directory")
+    client_id: str = Field(
+        default="",
+        description="stable per bridge, its session hangs on it; empty: host name, local_dir and a free slot",
+    )
     share_group: str = "meterstream"
     session_expiry_s: PositiveInt = Field(default=7 * 86_400, description="how long the broker keeps our session")
     linger_ms: PositiveFloat = Field(default=50.0, description="longest wait for a batch to fill")
-    max_batch_messages: PositiveInt = Field(default=5_000, description="a batch goes out when this many wait")
+    max_batch_messages: PositiveInt = Field(default=5_000, description="a batch goes out when about this many wait")
     max_in_flight: int = Field(default=20_000, gt=0, le=65_535, description="unacknowledged MQTT messages at most")
+    max_buffer_bytes: PositiveInt = Field(
+        default=256 * 1024 * 1024, description="payloads held until Kafka has them [bytes]; more stay with the broker"
+    )
     max_payload_bytes: PositiveInt = Field(default=1_048_576, description="a longer payload is rejected")
+    stop_timeout_s: PositiveFloat = Field(default=10.0, description="how long a stop waits for Kafka")
     metrics_port: int = Field(default=0, ge=0, description="HTTP port of /metrics and /health; 0 finds a free one")
 
 
@@ -63,6 +71,8 @@ class Settings(BaseSettings):
     database_url: str | None = Field(default=None, description="postgresql://user:password@host:port/name")
     redis_url: str | None = Field(default=None, description="redis://host:port/0")
     local_dir: Path = Field(default=Path(".local"), description="data of the local stack")
+    log_level: Literal["debug", "info", "warning", "error"] = "warning"
+    metrics_host: str = Field(default="127.0.0.1", description="address that /metrics and /health listen on")
     partitions: PositiveInt = Field(default=8, description="partitions of each topic, when the engine creates it")
     replication: PositiveInt = Field(default=1, description="replicas of each topic, when the engine creates it")
     redis_expiry_s: PositiveInt = Field(default=3_600, description="how long a latest value lives in Redis")

@@ -1,0 +1,26 @@
+"""How long to wait before the next attempt."""
+
+import random
+
+
+class Backoff:
+    """Waits that double up to a ceiling, each shortened by chance so that many clients do not return at once.
+
+    Args:
+        first_s: first wait [s].
+        ceiling_s: longest wait [s].
+    """
+
+    def __init__(self, first_s: float = 0.25, ceiling_s: float = 15.0) -> None:
+        self._first_s = first_s
+        self._ceiling_s = ceiling_s
+        self._next_s = first_s
+
+    def next_s(self) -> float:
+        """Return the wait before the next attempt [s]."""
+        wait_s, self._next_s = self._next_s, min(2 * self._next_s, self._ceiling_s)
+        return wait_s * random.uniform(0.5, 1.0)  # noqa: S311 (spreads load, guards nothing)
+
+    def reset(self) -> None:
+        """Begin anew, after a success."""
+        self._next_s = self._first_s
