@@ -1,31 +1,30 @@
 """Alerts: one for each anomaly, with an id that depends on nothing but what, where and when."""
 
-from datetime import UTC, datetime, timedelta
-
 import numpy as np
 
 from processors.judge import Judgement
 from schemas.alerts import Alert, AlertKind, Severity, alert_id
-from schemas.layout import Ints
+from schemas.layout import Ints, Mask, instant_of
 from schemas.quality import ANOMALY
 from schemas.readings import ReadingBatch
 
 #: Scores from here on are critical.
 _CRITICAL_SCORE = 0.95
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def raise_alerts(batch: ReadingBatch, judgement: Judgement, arrived_us: Ints) -> list[Alert]:
+def raise_alerts(batch: ReadingBatch, judgement: Judgement, arrived_us: Ints, where: Mask) -> list[Alert]:
     """Describe each anomaly of a batch.
 
     Args:
         batch: n readings.
         judgement: what was found of them.
         arrived_us: int64[n], arrival in Kafka [us].
+        where: bool[n], readings to look at.
 
     Returns: one alert per anomaly, in the order of the batch.
     """
-    return [_alert(batch, judgement, arrived_us, row) for row in np.flatnonzero(judgement.flag == ANOMALY).tolist()]
+    found = np.flatnonzero((judgement.flag == ANOMALY) & where)
+    return [_alert(batch, judgement, arrived_us, row) for row in found.tolist()]
 
 
 def _alert(batch: ReadingBatch, judgement: Judgement, arrived_us: Ints, row: int) -> Alert:
@@ -38,8 +37,8 @@ def _alert(batch: ReadingBatch, judgement: Judgement, arrived_us: Ints, row: int
         kind=AlertKind.HIGH_CONSUMPTION,
         severity=Severity.CRITICAL if score >= _CRITICAL_SCORE else Severity.WARNING,
         element=f"meter/{meter}",
-        occurred_at=_EPOCH + timedelta(microseconds=occurred_us),
-        arrived_at=_EPOCH + timedelta(microseconds=int(arrived_us[row])),
+        occurred_at=instant_of(occurred_us),
+        arrived_at=instant_of(int(arrived_us[row])),
         measured=measured,
         expected=expected,
         unit="kWh",

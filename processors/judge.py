@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from processors.rounds import rounds
 from processors.state import MeterState
-from schemas.layout import Floats, Ints, Mask, Rows
+from schemas.layout import Floats, Ints, Mask, Positions
 from schemas.quality import ANOMALY, MISSING, NORMAL, WARNING
 from schemas.readings import ReadingBatch
 
@@ -57,7 +57,9 @@ class Judgement:
     in_order: Mask
 
 
-def judge(batch: ReadingBatch, rows: Rows, state: MeterState, judging: Judging, skip: Mask | None = None) -> Judgement:
+def judge(
+    batch: ReadingBatch, rows: Positions, state: MeterState, judging: Judging, skip: Mask | None = None
+) -> Judgement:
     """Flag and score readings, and let the state learn from them.
 
     A reading that is not newer than its meter's newest is stored and counted but neither judged nor learned
@@ -111,7 +113,7 @@ def _flags(batch: ReadingBatch, anomalous: Mask, judging: Judging) -> npt.NDArra
     return flag
 
 
-def _follow(state: MeterState, row: Rows, time_us: Ints) -> Mask:
+def _follow(state: MeterState, row: Positions, time_us: Ints) -> Mask:
     """Keep each meter's usual interval; return where it is known.
 
     One odd gap (a lost or an extra reading) changes nothing; three in a row are a new interval.
@@ -131,7 +133,7 @@ def _follow(state: MeterState, row: Rows, time_us: Ints) -> Mask:
 
 
 def _judge_round(
-    state: MeterState, row: Rows, slot: npt.NDArray[np.int64], energy: Floats, judging: Judging
+    state: MeterState, row: Positions, slot: npt.NDArray[np.int64], energy: Floats, judging: Judging
 ) -> tuple[Floats, Floats, Mask]:
     """Judge at most one reading per meter, then learn from it."""
     interval_s = state.interval_s[row].astype(np.float64)
@@ -155,7 +157,7 @@ def _judge_round(
 
 def _learn(
     state: MeterState,
-    row: Rows,
+    row: Positions,
     slot: npt.NDArray[np.int64],
     power: Floats,
     interval_s: Floats,

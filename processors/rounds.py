@@ -3,10 +3,10 @@
 import numpy as np
 import numpy.typing as npt
 
-from schemas.layout import Ints, Mask, Rows
+from schemas.layout import Ints, Mask, Positions
 
 
-def rounds(meter_row: npt.NDArray[np.intp]) -> list[Rows]:
+def rounds(meter_row: npt.NDArray[np.intp]) -> list[Positions]:
     """Split a batch into rounds: the k-th round holds the k-th reading of every meter that has one.
 
     What depends on a meter's previous reading is then computed for a whole round at once, and the result does

@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from schemas.layout import Rows
+from schemas.layout import Positions
 
 #: Hour of day, for working days and for weekends.
 SLOTS = 48
-#: Rows that are checkpointed together: about 400 KB, well below Kafka's 1 MB record.
+#: Positions that are checkpointed together: about 400 KB, well below Kafka's 1 MB record.
 SHARD_ROWS = 1024
 
 #: Before any reading.
@@ -69,14 +69,14 @@ class MeterState:
 
     @property
     def extent(self) -> int:
-        """Rows in use, holes included."""
+        """Positions in use, holes included."""
         return len(self._names)
 
     def row(self, meter_number: str) -> int | None:
         """Return the row of one meter, or None for a meter never seen."""
         return self._row_of.get(meter_number)
 
-    def rows(self, meter_numbers: pa.StringArray) -> Rows:
+    def rows(self, meter_numbers: pa.StringArray) -> Positions:
         """Return the row of each reading's meter; meters never seen get rows in order of first appearance.
 
         Args:
@@ -89,7 +89,7 @@ class MeterState:
         found = list(map(self._row_of.get, names))
         if None in found:
             found = [self._add(name) if row is None else row for name, row in zip(names, found, strict=True)]
-        rows: Rows = np.asarray(found, dtype=np.intp)[encoded.indices.to_numpy()]
+        rows: Positions = np.asarray(found, dtype=np.intp)[encoded.indices.to_numpy()]
         return rows
 
     def _add(self, meter_number: str) -> int:
@@ -140,6 +140,6 @@ class MeterState:
         """Return the meter numbers of a run of rows, None for holes."""
         return self._names[first_row : first_row + count]
 
-    def unresolved(self, rows: Rows) -> Rows:
+    def unresolved(self, rows: Positions) -> Positions:
         """Return those of the rows, each once, whose database keys are not known yet."""
         return np.unique(rows[self.meter_id[rows] == 0])

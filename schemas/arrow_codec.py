@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.faults import Fault, check_rows, describe
-from schemas.layout import ColumnBatch, Layout, Rows
+from schemas.layout import ColumnBatch, Layout, Positions
 from schemas.rejected import Reason
 
 
@@ -21,7 +21,7 @@ def write(batch: ColumnBatch) -> bytes:
     return bytes(sink.getvalue())
 
 
-def read(payloads: Sequence[bytes], layout: Layout) -> tuple[pa.RecordBatch, Rows, list[Fault]]:
+def read(payloads: Sequence[bytes], layout: Layout) -> tuple[pa.RecordBatch, Positions, list[Fault]]:
     """Read payloads that are each an Arrow IPC stream; columns may come in any order and of any castable type.
 
     Returns: readable rows in order; int[n] payload position of each; faults with their payload position.
@@ -62,7 +62,7 @@ def _none(layout: Layout) -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist([], schema=layout.schema)
 
 
-def _no_rows() -> Rows:
+def _no_rows() -> Positions:
     return np.empty(0, dtype=np.intp)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from schemas import arrow_codec, json_codec
 from schemas.faults import Fault
-from schemas.layout import ColumnBatch, Rows
+from schemas.layout import ColumnBatch, Positions
 from schemas.rejected import Reason
 from schemas.topics import ARROW, JSON
 
@@ -29,7 +29,7 @@ class Decoded(Generic[B]):
     """
 
     batch: B
-    source: Rows
+    source: Positions
     faults: list[Fault]
 
 
@@ -51,7 +51,7 @@ def decode(
     Returns: every readable row once, and every unreadable thing once; nothing raises on bad input.
     """
     kinds = [_kind(payload, kind, max_payload_bytes) for payload, kind in zip(payloads, content_types, strict=True)]
-    parts: list[tuple[B, Rows]] = []
+    parts: list[tuple[B, Positions]] = []
     faults = [
         Fault(index, kind, _DETAILS[kind], payloads[index])
         for index, kind in enumerate(kinds)
@@ -80,7 +80,7 @@ def _kind(payload: bytes, content_type: str | None, max_payload_bytes: int) -> s
     return name if name in {JSON, ARROW} else Reason.UNKNOWN_CONTENT_TYPE
 
 
-def _in_order(parts: list[tuple[B, Rows]], into: type[B]) -> tuple[B, Rows]:
+def _in_order(parts: list[tuple[B, Positions]], into: type[B]) -> tuple[B, Positions]:
     batch = into.concat([part for part, _ in parts])
     source = np.concatenate([rows for _, rows in parts]) if parts else np.empty(0, dtype=np.intp)
     if len(parts) <= 1:

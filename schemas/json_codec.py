@@ -9,13 +9,13 @@ import pyarrow.json as pajson
 
 from schemas import json_items
 from schemas.faults import Fault, check_rows
-from schemas.layout import Layout, Mask, Rows
+from schemas.layout import Layout, Mask, Positions
 
 _NEWLINES = bytes.maketrans(b"\r\n", b"  ")
 _ROWS = "rows"
 
 
-def read(payloads: Sequence[bytes], layout: Layout) -> tuple[pa.RecordBatch, Rows, list[Fault]]:
+def read(payloads: Sequence[bytes], layout: Layout) -> tuple[pa.RecordBatch, Positions, list[Fault]]:
     """Read payloads that are each one JSON object or an array of them.
 
     Returns: readable rows in order; int[n] payload position of each; faults with their payload position.
@@ -40,7 +40,7 @@ def _empty_arrays(payloads: Sequence[bytes]) -> set[int]:
     return {index for index, payload in enumerate(payloads) if len(payload) < 16 and payload.split() == [b"[]"]}
 
 
-def _read_fast(payloads: Sequence[bytes], layout: Layout, first: int) -> list[tuple[pa.RecordBatch, Rows]]:
+def _read_fast(payloads: Sequence[bytes], layout: Layout, first: int) -> list[tuple[pa.RecordBatch, Positions]]:
     """Parse all payloads at once; where Arrow refuses, halve, so that one bad payload costs only itself."""
     if not payloads:
         return []
@@ -77,7 +77,9 @@ def _line(payload: bytes) -> bytes:
     return b'{"rows":' + flat + b"}" if flat.lstrip()[:1] == b"[" else b'{"rows":[' + flat + b"]}"
 
 
-def _tidy(lists: pa.ListArray, payloads: Sequence[bytes], layout: Layout, first: int) -> tuple[pa.RecordBatch, Rows]:
+def _tidy(
+    lists: pa.ListArray, payloads: Sequence[bytes], layout: Layout, first: int
+) -> tuple[pa.RecordBatch, Positions]:
     """Give rows their types; leave out every payload that holds a row in doubt."""
     lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
     source = np.repeat(np.arange(len(payloads), dtype=np.intp), lengths)
@@ -121,7 +123,7 @@ def _instants_where_possible(text: pa.StringArray, kind: pa.DataType) -> tuple[p
     return times, bad
 
 
-def _merge(parts: list[tuple[pa.RecordBatch, Rows]], layout: Layout) -> tuple[pa.RecordBatch, Rows]:
+def _merge(parts: list[tuple[pa.RecordBatch, Positions]], layout: Layout) -> tuple[pa.RecordBatch, Positions]:
     if not parts:
         return pa.RecordBatch.from_pylist([], schema=layout.schema), np.empty(0, dtype=np.intp)
     records = pa.concat_batches([part for part, _ in parts])

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -11,11 +12,19 @@ import pyarrow as pa
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-Rows = npt.NDArray[np.intp]
+#: Positions of rows in a batch or in the state.
+Positions = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 #: Event times are instants in UTC, in microseconds: what PostgreSQL stores.
 INSTANT = pa.timestamp("us", tz="UTC")
+
+
+def instant_of(time_us: int) -> datetime:
+    """Return microseconds since 1970-01-01 UTC as a datetime."""
+    return _EPOCH + timedelta(microseconds=time_us)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,157 @@
+"""One unit of delivery: what a worker hands to the sinks for some Kafka records, and what they answer."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas import json_writer
+from schemas.alerts import Alert
+from schemas.layout import Ints, Mask, instant_of
+from schemas.readings import ReadingBatch
+from schemas.rejected import Reason, Rejected
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a delivery moves one partition, and the readings that account for it.
+
+    Attributes:
+        partition: Kafka partition.
+        expected: next offset that the database should hold before.
+        next_offset: next offset after.
+        watermark_us: watermark after [us].
+        readings: readings in the records [expected, next_offset), rejected ones included.
+        rejected: those of them that were rejected.
+        repeats: those of them that repeat another one of the same delivery.
+        lost_records: records that Kafka no longer had.
+    """
+
+    partition: int
+    expected: int
+    next_offset: int
+    watermark_us: int
+    readings: int
+    rejected: int
+    repeats: int
+    lost_records: int = 0
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Readings ready to be stored, one value per reading; no (meter, time) twice.
+
+    Attributes:
+        batch: n readings.
+        meter_id: int64[n], database key of the meter.
+        group_id: int64[n], database key of its transformer, 0 without one.
+        flag: int8[n], code of a `QualityFlag`.
+        score: float32[n], NaN where not scored.
+        newest: bool[n], true where a reading is newer than every earlier one of its meter.
+        partition: int64[n], Kafka partition.
+        offset: int64[n], Kafka offset.
+        arrived_us: int64[n], arrival in Kafka [us].
+        mark_us: int64[n], the partition's watermark before it [us].
+    """
+
+    batch: ReadingBatch
+    meter_id: Ints
+    group_id: Ints
+    flag: npt.NDArray[np.int8]
+    score: npt.NDArray[np.float32]
+    newest: Mask
+    partition: Ints
+    offset: Ints
+    arrived_us: Ints
+    mark_us: Ints
+
+    _ARRAYS = ("meter_id", "group_id", "flag", "score", "newest", "partition", "offset", "arrived_us", "mark_us")
+
+    def __len__(self) -> int:
+        return len(self.batch)
+
+    def conflicts(self, topic: str, mask: Mask) -> list[Rejected]:
+        """Describe rows that contradict what is stored already."""
+        found = self.where(mask) if mask.any() else None
+        if found is None:
+            return []
+        return [
+            Rejected.of(
+                payload,
+                Reason.CONFLICTING_DUPLICATE,
+                "a reading of this meter and time is stored already, with other values",
+                source=f"{topic}[{found.partition[row]}]@{found.offset[row]}",
+                rejected_at=instant_of(int(found.arrived_us[row])),
+                meter_number=found.batch.meter_number[row].as_py(),
+            )
+            for row, payload in enumerate(json_writer.write_rows(found.batch))
+        ]
+
+    def where(self, mask: Mask) -> "Rows":
+        """Return the rows where the mask is true."""
+        if mask.all():
+            return self
+        return Rows(self.batch.where(mask), **{name: getattr(self, name)[mask] for name in self._ARRAYS})
+
+    @classmethod
+    def concat(cls, parts: list["Rows"]) -> "Rows":
+        """Put rows one behind the other."""
+        arrays: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in cls._ARRAYS}
+        return cls(ReadingBatch.concat([part.batch for part in parts]), **arrays)
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """Everything that one step of the flow leaves behind.
+
+    Attributes:
+        topic: Kafka topic that the records came from.
+        topic_id: identity of this life of the topic.
+        rows: readings to store.
+        alerts: conditions found.
+        progress: one entry per partition.
+    """
+
+    topic: str
+    topic_id: str
+    rows: Rows
+    alerts: list[Alert]
+    progress: list[Progress]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a store did with a delivery.
+
+    Attributes:
+        fresh: bool[n], rows that were new; the others were there already.
+        conflicting: bool[n], rows that were there already with other values.
+        rejected: one entry per conflicting row, for the rejected topic.
+    """
+
+    fresh: Mask
+    conflicting: Mask
+    rejected: list[Rejected]
+
+    def counts(self, mask: Mask) -> tuple[int, int, int]:
+        """Count, among some rows: new ones, ones there already, and those of the latter that conflict."""
+        fresh = int(np.count_nonzero(self.fresh & mask))
+        return fresh, int(np.count_nonzero(mask)) - fresh, int(np.count_nonzero(self.conflicting & mask))
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where the database says a partition stands.
+
+    Attributes:
+        next_offset: first offset that has not been stored.
+        watermark_us: watermark at that point [us].
+    """
+
+    next_offset: int
+    watermark_us: int
+
+
+#: A watermark before any reading [us].
+NO_WATERMARK_US = int(np.iinfo(np.int64).min)

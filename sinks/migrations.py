@@ -1,0 +1,112 @@
+"""The database schema: numbered SQL files applied in order, each once, whoever starts first."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from schemas.errors import ConfigurationError, ServiceUnavailable
+
+DIRECTORY = Path(__file__).resolve().parent.parent / "infra" / "sql"
+#: Files with this ending are for databases that have the TimescaleDB extension.
+TIMESCALE_ENDING = ".timescaledb.sql"
+#: Any number that nothing else locks: serialises engines that start at the same time.
+_LOCK = 7_382_911
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One numbered file.
+
+    Attributes:
+        name: file name.
+        sql: its text.
+        applied: whether the database has it.
+        applies: whether it is meant for this database.
+    """
+
+    name: str
+    sql: str
+    applied: bool
+    applies: bool
+
+    @property
+    def checksum(self) -> str:
+        """Digest of the text."""
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+def migrate(database_url: str) -> list[str]:
+    """Bring a database to the newest schema.
+
+    Returns: names of the files that were applied now, in order; none when there was nothing to do.
+
+    Raises:
+        ServiceUnavailable: the database does not answer.
+        ConfigurationError: a file that was applied has changed since.
+    """
+    try:
+        with psycopg.connect(database_url, autocommit=True, connect_timeout=10) as connection:
+            connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+            return [_apply(connection, migration) for migration in status(connection) if _due(migration)]
+    except psycopg.OperationalError as error:
+        raise ServiceUnavailable("database", error) from error
+
+
+def has_timescale(connection: psycopg.Connection) -> bool:
+    """Say whether the TimescaleDB extension is there, creating it in this database where it is installed."""
+    row = connection.execute(
+        "SELECT installed_version FROM pg_available_extensions WHERE name = 'timescaledb'"
+    ).fetchone()
+    if row is None:
+        return False
+    if row[0] is None:
+        try:
+            connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
+        except psycopg.Error:
+            # Installed on the machine but not preloaded, or this role may not create it: plain PostgreSQL serves.
+            return False
+    return True
+
+
+def status(connection: psycopg.Connection) -> list[Migration]:
+    """Return every file in order, with whether this database has it.
+
+    Raises:
+        ConfigurationError: a file that was applied has changed since.
+    """
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS schema_migrations "
+        "(name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
+    )
+    rows: list[tuple[str, str]] = connection.execute("SELECT name, checksum FROM schema_migrations").fetchall()
+    applied = dict(rows)
+    timescale = has_timescale(connection)
+    migrations = [
+        Migration(path.name, path.read_text(), path.name in applied, timescale or not _for_timescale(path))
+        for path in sorted(DIRECTORY.glob("*.sql"))
+    ]
+    for migration in migrations:
+        if migration.applied and applied[migration.name] != migration.checksum:
+            raise ConfigurationError(
+                f"{migration.name} was changed after this database had applied it; put the change into a new file"
+            )
+    return migrations
+
+
+def _for_timescale(path: Path) -> bool:
+    return path.name.endswith(TIMESCALE_ENDING)
+
+
+def _due(migration: Migration) -> bool:
+    return migration.applies and not migration.applied
+
+
+def _apply(connection: psycopg.Connection, migration: Migration) -> str:
+    with connection.transaction():
+        connection.execute(migration.sql.encode())
+        connection.execute(
+            "INSERT INTO schema_migrations (name, checksum) VALUES (%s, %s)", (migration.name, migration.checksum)
+        )
+    return migration.name

@@ -1,0 +1,63 @@
+"""What a sink is: the store keeps everything for good, the latest-value sinks keep what can be made again."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from schemas.delivery import Delivery, Position, Rows, Stored
+from schemas.layout import Ints
+from schemas.rejected import Rejected
+
+#: Called with the store's verdict while its transaction is still open.
+BeforeCommit = Callable[[Stored], Awaitable[None]]
+
+
+class Store(Protocol):
+    """Where readings are kept for good. Guarantee: each delivery takes effect wholly and once, or not at all."""
+
+    async def open(self) -> None:
+        """Connect; called once, before anything else.
+
+        Raises:
+            ServiceUnavailable: try again later.
+        """
+
+    async def position(self, topic: str, topic_id: str, partition: int, first_offset: int) -> Position:
+        """Return where a partition stands; one never seen starts at `first_offset`."""
+
+    async def resolve(self, meter_numbers: Sequence[str]) -> tuple[Ints, Ints]:
+        """Return meter ids and transformer ids (0 without one); unknown meters are made known first."""
+
+    async def write(self, delivery: Delivery, before_commit: BeforeCommit) -> Stored:
+        """Store a delivery in one transaction, calling `before_commit` as the last thing before its commit.
+
+        Raises:
+            OffsetConflict: another worker has moved one of the partitions.
+            ServiceUnavailable: nothing was stored; try again later.
+        """
+
+    async def keep_rejected(self, rejected: Sequence[Rejected]) -> None:
+        """Keep what was rejected; one that is there already stays as it is.
+
+        Raises:
+            ServiceUnavailable: try again later; repeating is safe.
+        """
+
+    async def close(self) -> None:
+        """Disconnect; never called before `open`, and nothing is called after."""
+
+
+class Latest(Protocol):
+    """Where newest values are kept for quick reading. Guarantee: an older reading never replaces a newer one."""
+
+    async def open(self) -> None:
+        """Connect; called once, before anything else."""
+
+    async def write(self, rows: Rows) -> int:
+        """Keep the newest reading of each meter; return how many values were replaced.
+
+        Raises:
+            ServiceUnavailable: some may have been kept; writing the same rows again is safe.
+        """
+
+    async def close(self) -> None:
+        """Disconnect."""

@@ -1,0 +1,156 @@
+"""TimescaleDB or PostgreSQL: rows, windows, alerts, rejects and offsets in one transaction.
+
+Guarantee: each delivery takes effect wholly and once. A row is identified by (meter_id, reading_time); the first
+one stored stays, and a later one with other values is reported as conflicting.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import numpy as np
+import psycopg
+
+from processors.windows import summarise
+from schemas.delivery import Delivery, Position, Progress, Stored
+from schemas.errors import OffsetConflict, ServiceUnavailable
+from schemas.layout import Ints
+from schemas.rejected import Rejected
+from schemas.windows import WINDOW_LENGTHS_S
+from sinks import timescale_sql as sql
+from sinks.copy_binary import encode
+from sinks.sink import BeforeCommit
+
+
+class TimescaleStore:
+    """The store on PostgreSQL, with or without TimescaleDB.
+
+    Args:
+        url: `postgresql://user:password@host:port/name`.
+        lateness_s: a window closes this long after its end [s].
+    """
+
+    def __init__(self, url: str, *, lateness_s: float) -> None:
+        self._url = url
+        self._lateness_s = lateness_s
+        self._connection: psycopg.AsyncConnection | None = None
+
+    async def open(self) -> None:
+        """Connect now, so that a wrong URL shows at start."""
+        async with self._connected():
+            pass
+
+    async def close(self) -> None:
+        """Disconnect."""
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None
+
+    async def position(self, topic: str, topic_id: str, partition: int, first_offset: int) -> Position:
+        """Return where a partition stands; one never seen starts at `first_offset`."""
+        async with self._connected() as connection, connection.transaction():
+            key = (topic, topic_id, partition)
+            await connection.execute(sql.START_PARTITION, (*key, first_offset))
+            row = await (await connection.execute(sql.READ_POSITION, key)).fetchone()
+        assert row is not None  # noqa: S101 - the statement before made it
+        return Position(*row)
+
+    async def resolve(self, meter_numbers: Sequence[str]) -> tuple[Ints, Ints]:
+        """Return meter ids and transformer ids (0 without one); unknown meters are made known first."""
+        names = list(meter_numbers)
+        async with self._connected() as connection:
+            await connection.execute(sql.ADD_METERS, (sorted(set(names)),))
+            rows = await (await connection.execute(sql.FIND_METERS, (names,))).fetchall()
+        return (
+            np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows)),
+            np.fromiter((row[1] for row in rows), dtype=np.int64, count=len(rows)),
+        )
+
+    async def write(self, delivery: Delivery, before_commit: BeforeCommit) -> Stored:
+        """Store a delivery in one transaction; see `Store.write`."""
+        async with self._connected() as connection, connection.transaction():
+            for step in delivery.progress:
+                await _claim(connection, delivery, step)
+            stored = await _write_rows(connection, delivery)
+            await self._write_windows(connection, delivery, stored)
+            if delivery.alerts:
+                await connection.execute(sql.ADD_ALERTS, sql.alert_arrays(delivery.alerts))
+            for step in delivery.progress:
+                await _advance(connection, delivery, step, stored)
+            await before_commit(stored)
+        return stored
+
+    async def keep_rejected(self, rejected: Sequence[Rejected]) -> None:
+        """Keep what was rejected; one that is there already stays as it is."""
+        async with self._connected() as connection:
+            await connection.execute(sql.ADD_REJECTED, sql.rejected_arrays(rejected))
+
+    async def _write_windows(self, connection: psycopg.AsyncConnection, delivery: Delivery, stored: Stored) -> None:
+        fresh = delivery.rows.where(stored.fresh)
+        for partition in np.unique(fresh.partition).tolist():
+            rows = fresh.where(fresh.partition == partition)
+            partials = summarise(rows.batch, rows.group_id, rows.mark_us, WINDOW_LENGTHS_S, self._lateness_s)
+            await _copy(connection, sql.COPY_WINDOWS, encode(sql.window_columns(partials, partition)))
+        if len(fresh):
+            await connection.execute(sql.ADD_WINDOWS)
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[psycopg.AsyncConnection]:
+        """Give the connection, made anew where it was lost; a lost one surfaces as ServiceUnavailable."""
+        try:
+            if self._connection is None or self._connection.closed:
+                self._connection = await psycopg.AsyncConnection.connect(self._url, autocommit=True, connect_timeout=10)
+                await self._connection.execute(sql.STAGING)
+            yield self._connection
+        except psycopg.OperationalError as error:
+            await self.close()
+            raise ServiceUnavailable("database", error) from error
+
+
+async def _copy(connection: psycopg.AsyncConnection, statement: str, data: bytes) -> None:
+    async with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        await copy.write(data)
+
+
+async def _claim(connection: psycopg.AsyncConnection, delivery: Delivery, step: Progress) -> None:
+    """Lock a partition's row and make sure that it stands where this worker believes.
+
+    A worker that slept through a rebalance fails here, before it has written anything.
+    """
+    key = (delivery.topic, delivery.topic_id, step.partition)
+    row = await (await connection.execute(sql.CLAIM, key)).fetchone()
+    found = row[0] if row else -1
+    if found != step.expected:
+        raise OffsetConflict(delivery.topic, step.partition, step.expected, found)
+
+
+async def _write_rows(connection: psycopg.AsyncConnection, delivery: Delivery) -> Stored:
+    count = len(delivery.rows)
+    fresh, conflicting = np.ones(count, dtype=bool), np.zeros(count, dtype=bool)
+    if not count:
+        return Stored(fresh, conflicting, [])
+    await _copy(connection, sql.COPY_READINGS, encode(sql.reading_columns(delivery.rows)))
+    inserted = await connection.execute(sql.ADD_READINGS, (sql.FLAG_NAMES,))
+    if inserted.rowcount < count:
+        present = await (await connection.execute(sql.FIND_PRESENT)).fetchall()
+        for position, differs in present:
+            fresh[position], conflicting[position] = False, differs
+    return Stored(fresh, conflicting, delivery.rows.conflicts(delivery.topic, conflicting))
+
+
+async def _advance(connection: psycopg.AsyncConnection, delivery: Delivery, step: Progress, stored: Stored) -> None:
+    fresh, present, conflicting = stored.counts(delivery.rows.partition == step.partition)
+    await connection.execute(
+        sql.ADVANCE,
+        {
+            "topic": delivery.topic,
+            "topic_id": delivery.topic_id,
+            "partition": step.partition,
+            "next_offset": step.next_offset,
+            "watermark_us": step.watermark_us,
+            "readings": step.readings,
+            "stored": fresh,
+            "duplicates": step.repeats + present - conflicting,
+            "rejected": step.rejected + conflicting,
+            "lost": step.lost_records,
+        },
+    )

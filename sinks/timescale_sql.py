@@ -1,0 +1,185 @@
+"""The statements of the store, and the columns that its COPYs carry."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from processors.windows import WindowPartials
+from schemas.alerts import Alert
+from schemas.delivery import NO_WATERMARK_US, Rows
+from schemas.quality import FLAGS
+from schemas.rejected import Rejected
+from sinks.copy_binary import CopyColumn, instant, integer, number, text
+
+_MEASURES = (
+    "consumption_kwh",
+    "demand_kw",
+    "voltage",
+    "current_amps",
+    "power_factor",
+    "register_kwh",
+    "export_kwh",
+    "reactive_kvarh",
+    "frequency_hz",
+    "temperature_c",
+)
+_PLAIN = (*_MEASURES, "sequence", "source_quality", "phase")
+_READING_COLUMNS = ("meter_id", "reading_time", *_PLAIN)
+_PROVENANCE = ("source_partition", "source_offset", "arrived_at")
+_WINDOW_SUMS = ("readings", "energy_uwh", "export_uwh", "voltage_count", "voltage_sum_mv", "restating")
+
+FLAG_NAMES = [str(flag) for flag in FLAGS]
+
+
+def _listed(names: tuple[str, ...], prefix: str = "") -> str:
+    return ", ".join(prefix + name for name in names)
+
+
+#: Staging lives in the session and is emptied by each commit; it is never written to the log.
+STAGING = f"""
+CREATE TEMP TABLE IF NOT EXISTS staged_readings (
+    position integer, meter_id bigint, reading_time timestamptz,
+    {", ".join(f"{name} double precision" for name in _MEASURES)},
+    sequence bigint, source_quality text, phase text,
+    flag smallint, anomaly_score real, source_partition integer, source_offset bigint, arrived_at timestamptz
+) ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE IF NOT EXISTS staged_windows (LIKE window_partials INCLUDING DEFAULTS) ON COMMIT DELETE ROWS;
+"""
+
+COPY_READINGS = (
+    f"COPY staged_readings (position, {_listed(_READING_COLUMNS)}, flag, anomaly_score, {_listed(_PROVENANCE)}) "
+    "FROM STDIN (FORMAT BINARY)"
+)
+ADD_READINGS = f"""
+INSERT INTO meter_readings ({_listed(_READING_COLUMNS)}, quality_flag, anomaly_score, {_listed(_PROVENANCE)})
+SELECT {_listed(_READING_COLUMNS)}, (%s::quality_flag[])[flag + 1], anomaly_score, {_listed(_PROVENANCE)}
+FROM staged_readings
+ON CONFLICT (meter_id, reading_time) DO NOTHING
+"""  # noqa: S608 - names are constants of this module
+FIND_PRESENT = f"""
+SELECT s.position, ({_listed(_PLAIN, "s.")}) IS DISTINCT FROM ({_listed(_PLAIN, "r.")})
+FROM staged_readings s JOIN meter_readings r USING (meter_id, reading_time)
+WHERE (r.source_partition, r.source_offset) <> (s.source_partition, s.source_offset)
+"""  # noqa: S608 - names are constants of this module
+
+COPY_WINDOWS = (
+    "COPY staged_windows (transformer_id, window_s, window_start, source_partition, readings, energy_uwh, export_uwh, "
+    "demand_peak_kw, voltage_count, voltage_sum_mv, voltage_min, voltage_max, restating) FROM STDIN (FORMAT BINARY)"
+)
+# Sorted, so that two workers that meet in a row take their locks in the same order.
+ADD_WINDOWS = f"""
+INSERT INTO window_partials AS w
+SELECT * FROM staged_windows ORDER BY window_s, window_start, transformer_id, source_partition
+ON CONFLICT (window_s, window_start, transformer_id, source_partition) DO UPDATE SET
+    {", ".join(f"{name} = w.{name} + excluded.{name}" for name in _WINDOW_SUMS)},
+    demand_peak_kw = greatest(w.demand_peak_kw, excluded.demand_peak_kw),
+    voltage_min = least(w.voltage_min, excluded.voltage_min),
+    voltage_max = greatest(w.voltage_max, excluded.voltage_max),
+    published = false
+"""  # noqa: S608 - names are constants of this module
+
+START_PARTITION = f"""
+INSERT INTO stream_offsets (topic, topic_id, partition, next_offset, watermark_us)
+VALUES (%s, %s, %s, %s, {NO_WATERMARK_US}) ON CONFLICT DO NOTHING
+"""  # noqa: S608 - names are constants of this module
+READ_POSITION = (
+    "SELECT next_offset, watermark_us FROM stream_offsets WHERE topic = %s AND topic_id = %s AND partition = %s"
+)
+CLAIM = "SELECT next_offset FROM stream_offsets WHERE topic = %s AND topic_id = %s AND partition = %s FOR UPDATE"
+ADVANCE = """
+UPDATE stream_offsets
+SET next_offset = %(next_offset)s, watermark_us = %(watermark_us)s, readings = readings + %(readings)s,
+    stored = stored + %(stored)s, duplicates = duplicates + %(duplicates)s, rejected = rejected + %(rejected)s,
+    lost_records = lost_records + %(lost)s, updated_at = now()
+WHERE topic = %(topic)s AND topic_id = %(topic_id)s AND partition = %(partition)s
+"""
+
+ADD_METERS = "INSERT INTO smart_meters (meter_number) SELECT unnest(%s::text[]) ON CONFLICT DO NOTHING"
+FIND_METERS = """
+SELECT m.meter_id, coalesce(m.transformer_id, 0)
+FROM unnest(%s::text[]) WITH ORDINALITY AS wanted (meter_number, position)
+JOIN smart_meters m USING (meter_number) ORDER BY wanted.position
+"""
+
+_ALERT_FIELDS = {
+    "alert_id": "text",
+    "kind": "text",
+    "severity": "text",
+    "element": "text",
+    "occurred_at": "timestamptz",
+    "arrived_at": "timestamptz",
+    "measured": "float8",
+    "expected": "float8",
+    "unit": "text",
+    "score": "float4",
+    "message": "text",
+}
+_REJECTED_FIELDS = {
+    "reject_id": "text",
+    "reason": "text",
+    "detail": "text",
+    "source": "text",
+    "rejected_at": "timestamptz",
+    "meter_number": "text",
+    "payload": "text",
+    "payload_encoding": "text",
+    "payload_bytes": "int8",
+}
+
+
+def _add_many(table: str, fields: dict[str, str]) -> str:
+    arrays = ", ".join(f"%s::{kind}[]" for kind in fields.values())
+    return f"INSERT INTO {table} ({', '.join(fields)}) SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"  # noqa: S608 - names are constants of this module
+
+
+ADD_ALERTS = _add_many("alerts", _ALERT_FIELDS)
+ADD_REJECTED = _add_many("rejected_readings", _REJECTED_FIELDS)
+
+
+def alert_arrays(alerts: list[Alert]) -> list[list[Any]]:
+    """Return the parameters of ADD_ALERTS."""
+    return [[getattr(alert, name) for alert in alerts] for name in _ALERT_FIELDS]
+
+
+def rejected_arrays(rejected: Sequence[Rejected]) -> list[list[Any]]:
+    """Return the parameters of ADD_REJECTED."""
+    return [[getattr(item, name) for item in rejected] for name in _REJECTED_FIELDS]
+
+
+def reading_columns(rows: Rows) -> list[CopyColumn]:
+    """Return the columns of COPY_READINGS."""
+    batch = rows.batch
+    return [
+        number(np.arange(len(rows)), ">i4"),
+        number(rows.meter_id, ">i8"),
+        instant(batch.time_us),
+        *(number(batch.floats(name), ">f8") for name in _MEASURES),
+        integer(batch.column("sequence")),
+        text(batch.column("source_quality")),
+        text(batch.column("phase")),
+        number(rows.flag, ">i2"),
+        number(rows.score, ">f4"),
+        number(rows.partition, ">i4"),
+        number(rows.offset, ">i8"),
+        instant(rows.arrived_us),
+    ]
+
+
+def window_columns(partials: WindowPartials, partition: int) -> list[CopyColumn]:
+    """Return the columns of COPY_WINDOWS."""
+    return [
+        number(partials.group_id, ">i8"),
+        number(partials.window_s, ">i4"),
+        instant(partials.start_us),
+        number(np.full(len(partials), partition), ">i4"),
+        number(partials.readings, ">i8"),
+        number(partials.energy_uwh, ">i8"),
+        number(partials.export_uwh, ">i8"),
+        number(partials.demand_peak_kw, ">f8"),
+        number(partials.voltage_count, ">i8"),
+        number(partials.voltage_sum_mv, ">i8"),
+        number(partials.voltage_min, ">f8"),
+        number(partials.voltage_max, ">f8"),
+        number(partials.restating, ">i8"),
+    ]

@@ -1,0 +1,1 @@
+"""The worker: Kafka records in, stored readings, windows and alerts out."""
