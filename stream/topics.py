@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import (
+from confluent_kafka.admin import (  # type: ignore[attr-defined] # documented there, re-exported without saying so
     AdminClient,
-    ConfigResource,  # type: ignore[attr-defined] # documented there, re-exported without saying so
-    NewTopic,  # type: ignore[attr-defined] # the same
-    ResourceType,  # type: ignore[attr-defined] # the same
+    ConfigResource,
+    NewTopic,
+    ResourceType,
 )
 
 from schemas.errors import ConfigurationError, ServiceUnavailable

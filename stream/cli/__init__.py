@@ -6,6 +6,7 @@ import click
 
 #: command name -> (module, attribute, one line for `--help`); modules load only when their command runs.
 COMMANDS = {
+    "run": ("stream.cli.run", "run", "Run one process of the engine: the bridge or a worker."),
     "stack": ("stream.cli.stack", "stack", "Start, stop and inspect the local servers."),
 }
 

@@ -1,0 +1,41 @@
+"""`meterstream run`: the long-running processes of the engine."""
+
+import sys
+
+import click
+
+from schemas.errors import MeterstreamError
+from stream import logs, settings
+
+
+@click.group()
+def run() -> None:
+    r"""Run one process of the engine in the foreground; SIGTERM or Ctrl-C stops it in order.
+
+    \b
+    Example:
+        meterstream stack up
+        meterstream run bridge
+    """
+
+
+@run.command()
+def bridge() -> None:
+    r"""Carry MQTT messages to Kafka; acknowledge each only when Kafka has it.
+
+    Several bridges share the feed: start as many as you need. What it does is on /metrics and /health (the port is in
+    <local_dir>/run/bridge-<pid>.json).
+
+    \b
+    Example:
+        METERSTREAM_MQTT_URL=mqtts://broker:8883 METERSTREAM_MQTT__USERNAME=bridge meterstream run bridge
+    """
+    # Loading a bridge takes a second that `--help` should not.
+    from stream.bridge.run import run as run_bridge  # noqa: PLC0415
+
+    try:
+        chosen = settings.load()
+        logs.configure(chosen.log_level)
+        sys.exit(run_bridge(chosen))
+    except MeterstreamError as error:
+        raise click.ClickException(str(error)) from error
