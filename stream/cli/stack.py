@@ -17,7 +17,7 @@ from stream.stack.errors import StackError
 from stream.stack.stack import LocalStack
 from stream.stack.status import ServerState, StackStatus
 
-_COLOURS = {ServerState.UP: "green", ServerState.FAILED: "red", ServerState.DOWN: "red", ServerState.HELD: "red"}
+_COLOURS = {ServerState.UP: "green", ServerState.STARTING: "yellow", ServerState.RESTARTING: "yellow"}
 
 
 def _directory_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -82,7 +82,7 @@ def status(directory: Path, as_json: bool) -> None:
 
     Example: meterstream stack status --json
     """
-    found = LocalStack(directory).status()
+    found = LocalStack(directory).status(probe=True)
     if as_json:
         click.echo(json.dumps(found.as_json()))
     elif found.supervisor_pid is None:
@@ -95,7 +95,7 @@ def status(directory: Path, as_json: bool) -> None:
 def _print_status(found: StackStatus) -> None:
     table = Table("server", "state", "port", "pid", "restarts", "program", "detail", box=None)
     for server in found.servers:
-        state = f"[{_COLOURS.get(server.state, 'yellow')}]{server.state}[/]"
+        state = f"[{_COLOURS.get(server.state, 'red')}]{server.state}[/]"
         pid = "-" if server.pid is None else str(server.pid)
         table.add_row(server.name, state, str(server.port), pid, str(server.restarts), server.product, server.detail)
     Console().print(table)

@@ -1,17 +1,17 @@
 """Java programs: the runtime on the machine, and jars that Maven resolves once into a shared cache."""
 
-import contextlib
-import fcntl
 import hashlib
 import os
 import re
+import shlex
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from stream.stack.errors import MissingProgramError, StackError
+from stream.stack.layout import alone
+from stream.stack.process import Launch, last_lines, run
 from stream.stack.server import Report
 
 #: Apache Kafka 4 does not run on less.
@@ -79,16 +79,7 @@ def check_java(pom: Path, cache: Path | None) -> None:
         raise MissingProgramError("mvn", "not on PATH", _INSTALL_MAVEN)
 
 
-@contextlib.contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """Keep every other process out: neither our cache nor Maven's repository bears two writers."""
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def resolve_jars(pom: Path, cache: Path | None, report: Report) -> Path:
+def resolve_jars(pom: Path, cache: Path | None, log: Path, report: Report) -> Path:
     """Return the folder with a program's jars, resolving them with Maven at the first call ever.
 
     Raises:
@@ -99,14 +90,15 @@ def resolve_jars(pom: Path, cache: Path | None, report: Report) -> Path:
     if folder.exists():
         return folder
     report("waiting for another download")
-    with _alone(folder.parent / "maven.lock"):
+    # Neither our cache nor Maven's own repository bears two writers.
+    with alone(folder.parent / "maven.lock"):
         if not folder.exists():
             report(f"fetching {pom.parent.name} {pom_version(pom)} with Maven, once")
-            _run_maven(pom, folder)
+            _run_maven(pom, folder, log)
     return folder
 
 
-def _run_maven(pom: Path, folder: Path) -> None:
+def _run_maven(pom: Path, folder: Path, log: Path) -> None:
     maven = shutil.which("mvn")
     if maven is None:
         raise MissingProgramError("mvn", "not on PATH", _INSTALL_MAVEN)
@@ -114,11 +106,10 @@ def _run_maven(pom: Path, folder: Path) -> None:
     shutil.rmtree(beside, ignore_errors=True)
     argv = [maven, "--quiet", "--batch-mode", "--file", str(pom), "dependency:copy-dependencies"]
     argv += ["-DincludeScope=runtime", f"-DoutputDirectory={beside}"]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)  # noqa: S603 (a found program)
-    if done.returncode != 0 or not beside.exists():
-        errors = [line for line in (done.stdout + done.stderr).splitlines() if "ERROR" in line]
-        reason = errors[0] if errors else f"exit code {done.returncode}"
+    status = run(Launch(argv=tuple(argv), directory=folder.parent), log)
+    if status != 0 or not beside.exists():
         raise StackError(
-            f"Maven could not fetch {pom.parent.name}: {reason}. Is the network up? Repeat: {' '.join(argv)}"
+            f"Maven could not fetch {pom.parent.name} (exit code {status}): {last_lines(log)}. "
+            f"Is the network up? Try by hand: {shlex.join(argv)}"
         )
     beside.rename(folder)

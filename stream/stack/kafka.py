@@ -1,7 +1,7 @@
 """Apache Kafka, one KRaft node, from the jars that infra/kafka/pom.xml names."""
 
+import shutil
 import socket
-import subprocess
 import uuid
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from stream.stack.endpoints import LOOPBACK
 from stream.stack.errors import NotReadyError, StackError
 from stream.stack.java import INFRA, check_java, find_java, pom_version, resolve_jars
 from stream.stack.layout import Layout
-from stream.stack.process import Launch
+from stream.stack.process import Launch, last_lines, run
 from stream.stack.server import Report
 from stream.stack.settings import StackSettings
 
@@ -83,28 +83,36 @@ class KafkaServer:
 
     def prepare(self, report: Report) -> Launch:
         """Resolve the jars, write server.properties and format the storage once."""
-        jars = resolve_jars(POM, self.settings.cache, report)
+        jars = resolve_jars(POM, self.settings.cache, self.layout.log(self.name), report)
         data, conf = self.layout.data(self.name), self.layout.conf(self.name)
         conf.mkdir(parents=True, exist_ok=True)
-        properties = conf / "server.properties"
-        properties.write_text(render_config(self.port, self.controller_port, data))
-        java = (str(find_java()), "-Xshare:auto", "-XX:+UseG1GC", f"-Dlog4j2.configurationFile={LOGGING}")
-        classes = ("-cp", f"{jars}/*")
-        if not (data / "meta.properties").exists():
+        java = (str(find_java()), f"-Dlog4j2.configurationFile={LOGGING}", "-cp", f"{jars}/*")
+        if not data.exists():
             report("formatting its storage")
-            self._format([*java, *classes, "kafka.tools.StorageTool"], properties)
+            self._format(java)
+        properties = self._write_config(data)
         report("starting")
-        heap = (f"-Xmx{self.settings.kafka_heap}", "-XX:MaxGCPauseMillis=20", "-XX:+ExitOnOutOfMemoryError")
-        return Launch(argv=(*java, *heap, *classes, "kafka.Kafka", str(properties)), directory=data)
+        options = [f"-Xmx{self.settings.kafka_heap}", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"]
+        options += ["-XX:+ExitOnOutOfMemoryError", f"-Djava.io.tmpdir={self.layout.scratch(self.name)}"]
+        return Launch(argv=(java[0], *options, *java[1:], "kafka.Kafka", properties), directory=data)
 
-    def _format(self, tool: list[str], properties: Path) -> None:
-        self.layout.data(self.name).mkdir(parents=True, exist_ok=True)
+    def _write_config(self, data: Path) -> str:
+        file = self.layout.conf(self.name) / "server.properties"
+        file.write_text(render_config(self.port, self.controller_port, data))
+        return str(file)
+
+    def _format(self, java: tuple[str, ...]) -> None:
+        # Beside first: a start that was killed half-way must not leave half a format behind.
+        data = self.layout.data(self.name)
+        beside = data.with_name(f"{data.name}.new")
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(parents=True)
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        argv = [*tool, "format", "--ignore-formatted", "--cluster-id", cluster, "--config", str(properties)]
-        with self.layout.log(self.name).open("ab") as log:
-            done = subprocess.run(argv, stdout=log, stderr=log, check=False)  # noqa: S603 (our own argument list)
-        if done.returncode != 0:
-            raise StackError(f"Kafka's storage could not be formatted: see {self.layout.log(self.name)}")
+        tool = ("kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config", self._write_config(beside))
+        status = run(Launch(argv=(*java, *tool), directory=beside), self.layout.log(self.name))
+        if status != 0:
+            raise StackError(f"Kafka's storage could not be formatted: {last_lines(self.layout.log(self.name))}")
+        beside.rename(data)
 
     def probe(self) -> None:
         """Ask for the cluster's metadata."""

@@ -25,7 +25,8 @@ class Keeper(threading.Thread):
     """The thread that owns a server; it lives as long as the server may, as the death signal demands."""
 
     def __init__(self, server: Server, layout: Layout, board: StatusBoard, start_timeout_s: float) -> None:
-        super().__init__(name=f"keeper-{server.name}")
+        # A daemon: a first download must not hold up the end of the supervisor.
+        super().__init__(name=f"keeper-{server.name}", daemon=True)
         self._server = server
         self._layout = layout
         self._board = board
@@ -35,10 +36,16 @@ class Keeper(threading.Thread):
         self._deaths: deque[float] = deque(maxlen=MOST_DEATHS)
         self._restarts = 0
         self._ending = threading.Event()
+        self._serving = threading.Event()
 
     def end(self) -> None:
-        """Ask for a clean stop of the server; join() waits for it."""
+        """Ask for a clean stop of the server; stopped() waits for it."""
         self._ending.set()
+
+    def stopped(self) -> None:
+        """Wait until the server has stopped; does not wait for preparations, which die with this process."""
+        if self._serving.is_set():
+            self.join()
 
     def run(self) -> None:
         """Keep the server alive until the end is asked for, or until it is beyond help."""
@@ -57,6 +64,7 @@ class Keeper(threading.Thread):
         launch = self._server.prepare(self._report)
         if self._ending.is_set():
             return
+        self._serving.set()
         process = spawn(launch, self._log, self._tether)
         self._board.update(self._server.name, pid=process.pid)
         try:
@@ -66,6 +74,7 @@ class Keeper(threading.Thread):
                     pass
         finally:
             stop(process, launch)
+            self._serving.clear()
 
     def _becomes_healthy(self, process: subprocess.Popen[bytes]) -> bool:
         """Probe until the server answers; False when it died or the end was asked for."""

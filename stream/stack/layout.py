@@ -1,11 +1,25 @@
 """Where a stack keeps its files: one directory, one name each."""
 
+import contextlib
+import fcntl
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+_FOLDERS = ("data", "conf", "logs", "held", "scratch")
+
+
+@contextlib.contextmanager
+def alone(lock: Path) -> Iterator[None]:
+    """Keep every other process that asks for the same lock file waiting."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @dataclass(frozen=True)
@@ -30,6 +44,11 @@ class Layout:
         return self.directory / "supervisor.lock"
 
     @property
+    def launch_lock(self) -> Path:
+        """Held by whoever is about to start a supervisor."""
+        return self.directory / "launch.lock"
+
+    @property
     def password(self) -> Path:
         """The database password, made once."""
         return self.directory / "postgres.password"
@@ -46,6 +65,13 @@ class Layout:
         """Return the log file of a server or of the supervisor."""
         return self.directory / "logs" / f"{program}.log"
 
+    def scratch(self, server: str) -> Path:
+        """Return an empty folder for what a server unpacks at its start, and leaves behind when it is killed."""
+        folder = self.directory / "scratch" / server
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return folder
+
     def held(self, server: str) -> Path:
         """Return the mark that tells the supervisor to leave a server down."""
         return self.directory / "held" / server
@@ -53,14 +79,14 @@ class Layout:
     def create(self) -> None:
         """Make the folders; the directory itself is private, since it holds a password."""
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for folder in ("data", "conf", "logs", "held"):
+        for folder in _FOLDERS:
             (self.directory / folder).mkdir(exist_ok=True)
 
     def purge(self) -> None:
         """Remove what the stack made, and the directory when nothing else is in it."""
-        for folder in ("data", "conf", "logs", "held"):
+        for folder in _FOLDERS:
             shutil.rmtree(self.directory / folder, ignore_errors=True)
-        for file in (self.state, self.ports, self.password, self.lock):
+        for file in (self.state, self.ports, self.password, self.lock, self.launch_lock):
             file.unlink(missing_ok=True)
         if self.directory.exists() and not any(self.directory.iterdir()):
             self.directory.rmdir()

@@ -16,7 +16,7 @@ from psycopg import sql
 from stream.stack.endpoints import LOOPBACK
 from stream.stack.errors import MissingProgramError, NotReadyError, StackError
 from stream.stack.layout import Layout, write_private
-from stream.stack.process import Launch, Tether, spawn
+from stream.stack.process import Launch, run
 from stream.stack.server import Report
 from stream.stack.settings import StackSettings
 
@@ -162,7 +162,7 @@ class PostgresServer:
         argv = [str(self.binaries / "initdb"), "-D", str(beside), "-U", SUPERUSER, f"--pwfile={secret}"]
         argv += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"]
         launch = Launch(argv=tuple(argv), directory=beside, environment={"LC_ALL": "C"}, user=user)
-        status = spawn(launch, self.layout.log(self.name), Tether.create()).wait()
+        status = run(launch, self.layout.log(self.name))
         secret.unlink()
         if status != 0:
             raise StackError(f"initdb ended with {status}: see {self.layout.log(self.name)}")

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 LEASH = Path(__file__).with_name("leash.py")
+#: A log that is larger at a start makes room for a new one; one old log is kept [bytes].
+LONGEST_LOG = 16 * 2**20
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,7 @@ class Tether:
     @classmethod
     def create(cls) -> "Tether | None":
         """Return a pipe, or None on Linux, where the kernel does it."""
-        if sys.platform == "linux":
-            return None
-        return cls(*os.pipe())
+        return None if sys.platform == "linux" else cls(*os.pipe())
 
 
 def spawn(launch: Launch, log: Path, tether: Tether | None = None) -> subprocess.Popen[bytes]:
@@ -60,6 +60,8 @@ def spawn(launch: Launch, log: Path, tether: Tether | None = None) -> subprocess
         leash += ["--user", launch.user]
     if tether is not None:
         leash += ["--pipe", str(tether.read_end)]
+    if log.exists() and log.stat().st_size > LONGEST_LOG:
+        log.replace(log.with_name(f"{log.name}.1"))
     with log.open("ab") as output:
         return subprocess.Popen(  # noqa: S603 (our own argument lists, no shell)
             [*leash, "--", *launch.argv],
@@ -71,6 +73,11 @@ def spawn(launch: Launch, log: Path, tether: Tether | None = None) -> subprocess
             start_new_session=True,
             pass_fds=() if tether is None else (tether.read_end,),
         )
+
+
+def run(launch: Launch, log: Path) -> int:
+    """Run a program to its end, on the same leash, and return its exit code."""
+    return spawn(launch, log, Tether.create()).wait()
 
 
 def stop(process: subprocess.Popen[bytes], launch: Launch) -> None:

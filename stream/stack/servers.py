@@ -1,5 +1,6 @@
 """The servers of one stack, and the endpoints that they make up."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stream.stack import ports
@@ -26,8 +27,12 @@ class Servers:
 
     @classmethod
     def build(cls, layout: Layout, settings: StackSettings) -> "Servers":
-        """Give each server its port; starts nothing."""
-        port = ports.assign(PORT_NAMES, layout.ports)
+        """Give each server a free port, the remembered one if possible; starts nothing."""
+        return cls.at(layout, settings, ports.assign(PORT_NAMES, layout.ports))
+
+    @classmethod
+    def at(cls, layout: Layout, settings: StackSettings, port: Mapping[str, int]) -> "Servers":
+        """Describe the servers at given ports."""
         return cls(
             kafka=KafkaServer(layout, settings, port["kafka"], port["kafka_controller"]),
             mqtt=MqttServer(layout, settings, port["mqtt"]),

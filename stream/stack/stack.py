@@ -1,4 +1,4 @@
-"""The local stack as its callers see it: up, down, status."""
+"""The local stack as its callers see it: up, down, status, and the faults that tests inflict on it."""
 
 import os
 import signal
@@ -10,16 +10,20 @@ from pathlib import Path
 
 from stream.stack.endpoints import Endpoints
 from stream.stack.errors import ServerFailedError, StackError
-from stream.stack.layout import Layout
+from stream.stack.health import probe_all
+from stream.stack.layout import Layout, alone
 from stream.stack.servers import Servers
 from stream.stack.settings import StackSettings
-from stream.stack.status import ServerState, StackStatus, read_status
+from stream.stack.status import NOTHING, ServerState, ServerStatus, StackStatus, read_status
 from stream.stack.supervisor import owner
 
 _POLL_S = 0.05
 #: Longer than the slowest clean stop of one server, since they stop side by side [s].
 _DOWN_TIMEOUT_S = 30.0
-_NOTHING = StackStatus(supervisor_pid=None, attached=False, servers=(), endpoints=None)
+#: A supervisor has only to import before it takes its lock, but on a busy machine [s].
+_LAUNCH_TIMEOUT_S = 30.0
+#: How soon the supervisor has noticed a death, with a wide margin [s].
+_NOTICE_TIMEOUT_S = 10.0
 
 
 class LocalStack:
@@ -47,20 +51,23 @@ class LocalStack:
 
         Raises:
             MissingProgramError: something must be installed first.
-            ServerFailedError: a server does not start; everything is down again.
+            ServerFailedError: a server does not start. If it was this call that started the stack, all is down again.
         """
-        if owner(self._layout) is None:
-            self._launch(attached=attached)
+        self._layout.create()
+        with alone(self._layout.launch_lock):
+            launched = owner(self._layout) is None
+            if launched:
+                self._launch(attached=attached)
         try:
-            return self._wait_healthy(progress or (lambda _line: None))
-        except StackError:
-            self.down()
+            return self._follow(progress or (lambda _line: None))
+        except (StackError, KeyboardInterrupt):
+            if launched:
+                self.down()
             raise
 
     def _launch(self, *, attached: bool) -> None:
-        settings = StackSettings()
-        self._layout.create()
-        for server in Servers.build(self._layout, settings).all():
+        """Start a supervisor and wait until the directory is its own."""
+        for server in Servers.build(self._layout, StackSettings()).all():
             server.check()
         # What an earlier supervisor left must not be taken for news.
         self._layout.state.unlink(missing_ok=True)
@@ -71,24 +78,29 @@ class LocalStack:
             argv += ["--caller", str(os.getpid())]
         with self._layout.log("supervisor").open("ab") as log:
             self._child = subprocess.Popen(  # noqa: S603 (our own module)
-                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory, start_new_session=True
             )
+        deadline = time.monotonic() + _LAUNCH_TIMEOUT_S
+        while owner(self._layout) is None:
+            if self._child.poll() is not None or time.monotonic() > deadline:
+                raise StackError(f"the supervisor did not start: see {self._layout.log('supervisor')}")
+            time.sleep(_POLL_S)
 
-    def _wait_healthy(self, progress: Callable[[str], None]) -> Endpoints:
-        seen: dict[str, tuple[ServerState, str]] = {}
-        while True:
-            status = read_status(self._layout)
-            for server in status.servers if status is not None else ():
-                if seen.get(server.name) != (server.state, server.detail):
-                    seen[server.name] = (server.state, server.detail)
+    def _follow(self, progress: Callable[[str], None]) -> Endpoints:
+        """Wait until everything is up, telling every change of state once."""
+        told: dict[str, tuple[ServerState, str]] = {}
+        while owner(self._layout) is not None:
+            status = self.status()
+            for server in status.servers:
+                if told.get(server.name) != (server.state, server.detail):
+                    told[server.name] = (server.state, server.detail)
                     progress(f"{server.name}: {server.detail or server.state}")
                 if server.state is ServerState.FAILED:
                     raise ServerFailedError(server.name, server.detail, str(self._layout.log(server.name)))
-            if status is not None and status.healthy and status.endpoints is not None:
+            if status.healthy and status.endpoints is not None:
                 return status.endpoints
-            if self._child is not None and self._child.poll() is not None and owner(self._layout) is None:
-                raise StackError(f"the supervisor ended: see {self._layout.log('supervisor')}")
             time.sleep(_POLL_S)
+        raise StackError(f"the supervisor ended: see {self._layout.log('supervisor')}")
 
     def down(self, *, purge: bool = False) -> None:
         """Stop every server cleanly; what does not stop in time is killed.
@@ -99,16 +111,17 @@ class LocalStack:
         supervisor = owner(self._layout)
         if supervisor is not None:
             os.kill(supervisor, signal.SIGTERM)
-            if not self._gone_within(_DOWN_TIMEOUT_S):
+            if not self._released_within(_DOWN_TIMEOUT_S):
+                # Its servers go with it, as a supervisor that was killed leaves none behind.
                 os.kill(supervisor, signal.SIGKILL)
-                self._gone_within(_DOWN_TIMEOUT_S)
+                self._released_within(_DOWN_TIMEOUT_S)
         if self._child is not None:
             self._child.wait()
             self._child = None
         if purge:
             self._layout.purge()
 
-    def _gone_within(self, timeout_s: float) -> bool:
+    def _released_within(self, timeout_s: float) -> bool:
         deadline = time.monotonic() + timeout_s
         while owner(self._layout) is not None:
             if time.monotonic() > deadline:
@@ -116,12 +129,16 @@ class LocalStack:
             time.sleep(_POLL_S)
         return True
 
-    def status(self) -> StackStatus:
-        """Return what runs, as the supervisor knows it."""
+    def status(self, *, probe: bool = False) -> StackStatus:
+        """Return what runs, as the supervisor knows it.
+
+        Args:
+            probe: connect to every server as well; one that hangs shows up as unresponsive.
+        """
         status = read_status(self._layout)
         if status is None or owner(self._layout) is None:
-            return _NOTHING
-        return status
+            return NOTHING
+        return probe_all(self._layout, status) if probe else status
 
     def endpoints(self) -> Endpoints | None:
         """Return where to connect, None where the stack is not up."""
@@ -129,7 +146,7 @@ class LocalStack:
         return status.endpoints if status.healthy else None
 
     def kill(self, name: str) -> int:
-        """Kill a server without warning, as a fault test does; the supervisor starts it again.
+        """Kill a server without warning and wait until that is noticed; the supervisor starts it again.
 
         Returns:
             The process id that was killed.
@@ -138,16 +155,26 @@ class LocalStack:
         if pid is None:
             raise StackError(f"{name} has no process to kill")
         os.kill(pid, signal.SIGKILL)
+        self._wait_for(name, lambda server: server.pid != pid)
         return pid
 
     def hold(self, name: str) -> None:
         """Kill a server and keep it down until release(): an outage."""
         self._layout.held(name).touch()
         self.kill(name)
+        self._wait_for(name, lambda server: server.state is ServerState.HELD)
 
     def release(self, name: str) -> None:
-        """Let a held server come back."""
+        """Let a held server come back; wait_healthy() waits for it."""
         self._layout.held(name).unlink(missing_ok=True)
+        self._wait_for(name, lambda server: server.state is not ServerState.HELD)
+
+    def _wait_for(self, name: str, condition: Callable[[ServerStatus], bool]) -> None:
+        deadline = time.monotonic() + _NOTICE_TIMEOUT_S
+        while not condition(self.status().server(name)):
+            if time.monotonic() > deadline:
+                raise StackError(f"the supervisor does not react: see {self._layout.log('supervisor')}")
+            time.sleep(_POLL_S)
 
     def wait_healthy(self, timeout_s: float = 60.0) -> Endpoints:
         """Wait until every server is up again.

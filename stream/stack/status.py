@@ -16,6 +16,7 @@ class ServerState(StrEnum):
 
     STARTING = "starting"
     UP = "up"
+    UNRESPONSIVE = "unresponsive"
     RESTARTING = "restarting"
     HELD = "held"
     FAILED = "failed"
@@ -82,6 +83,10 @@ class StackStatus:
     def as_json(self) -> dict[str, Any]:
         """Return the status as plain data, as the state file and `stack status --json` show it."""
         return asdict(self) | {"healthy": self.healthy}
+
+
+#: A stack that is down.
+NOTHING = StackStatus(supervisor_pid=None, attached=False, servers=(), endpoints=None)
 
 
 def read_status(layout: Layout) -> StackStatus | None:

@@ -77,7 +77,7 @@ def supervise(layout: Layout, settings: StackSettings, caller: int | None) -> No
     for keeper in keepers:
         keeper.end()
     for keeper in keepers:
-        keeper.join()
+        keeper.stopped()
     board.close()
 
 
