@@ -1,0 +1,76 @@
+"""Temperature and cloud of each region, as functions of seed and time alone."""
+
+import numpy as np
+
+from schemas.layout import Floats
+from simulators.local_time import DAY_S
+from simulators.randomness import keys, salt, smooth
+from simulators.regions import REGIONS
+
+_COLDEST_DAY = 19.0
+_WARMEST_HOUR_UTC = 13.5
+_YEAR_DAYS = 365.2425
+
+#: Fronts: (period [days], standard deviation [K]); together about the 4.5 K by which daily means differ from their
+#: climate in central Europe.
+_FRONTS = ((3.0, 3.4), (11.0, 3.4))
+_FRONT_SALTS = tuple(salt("front", str(period)) for period, _ in _FRONTS)
+
+#: Clouds: (period [hours], weight in the standard normal sum).
+_CLOUD_LAYERS = ((40.0, 0.75), (5.0, 0.50), (0.35, 0.45))
+_CLOUD_SALTS = tuple(salt("cloud", str(period)) for period, _ in _CLOUD_LAYERS)
+
+
+class Weather:
+    """The weather of one seed.
+
+    Args:
+        seed: of the whole simulation.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._keys = keys(seed, "weather", np.arange(len(REGIONS)))
+        self._mean_c = np.array([region.mean_c for region in REGIONS])
+        self._swing_c = np.array([region.swing_c for region in REGIONS])
+        self._cloudiness = np.array([region.cloudiness for region in REGIONS])
+
+    def daily_mean_c(self, days: Floats) -> Floats:
+        """Return the temperature without its daily cycle, float64[t, regions] [degree Celsius].
+
+        Args:
+            days: float64[t], days since the simulation's epoch, with fractions.
+        """
+        year = np.cos(2 * np.pi * (days - _COLDEST_DAY) / _YEAR_DAYS)[:, None]
+        climate = self._mean_c - self._swing_c * year
+        fronts = [
+            deviation / 0.8 * smooth(self._keys, purpose, days / period)
+            for (period, deviation), purpose in zip(_FRONTS, _FRONT_SALTS, strict=True)
+        ]
+        total: Floats = climate + sum(fronts)
+        return total
+
+    def temperature_c(self, seconds: Floats) -> Floats:
+        """Return the air temperature, float64[t, regions] [degree Celsius].
+
+        Args:
+            seconds: float64[t], seconds since the simulation's epoch.
+        """
+        days = seconds / DAY_S
+        summer = 0.5 - 0.5 * np.cos(2 * np.pi * (days - _COLDEST_DAY) / _YEAR_DAYS)
+        cycle = np.cos(2 * np.pi * (days - _WARMEST_HOUR_UTC / 24))
+        return self.daily_mean_c(days) + ((2.0 + 3.5 * summer) * cycle)[:, None]
+
+    def clear_share(self, seconds: Floats) -> Floats:
+        """Return which share of the clear-sky radiation comes through, float64[t, regions] in 0.08 to 1.
+
+        Args:
+            seconds: float64[t], seconds since the simulation's epoch.
+        """
+        hours = seconds / 3600
+        layers = [
+            weight / 0.8 * smooth(self._keys, purpose, hours / period)
+            for (period, weight), purpose in zip(_CLOUD_LAYERS, _CLOUD_SALTS, strict=True)
+        ]
+        cover = self._cloudiness + 0.42 * sum(layers)
+        share: Floats = 1.0 - 0.92 * np.clip(cover, 0.0, 1.0)
+        return share
