@@ -4,7 +4,7 @@ import select
 import ssl
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
@@ -36,7 +36,7 @@ class Address:
     host: str
     port: int
     username: str | None = None
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
     tls: ssl.SSLContext | None = None
 
     @classmethod
@@ -46,13 +46,18 @@ class Address:
         Raises:
             ConfigurationError: it is not such a URL.
         """
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError as error:
+            raise ConfigurationError(f"the MQTT URL: {error}") from None
         if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
-            raise ConfigurationError(f"an MQTT URL is mqtt://host:port or mqtts://host:port, this is {url!r}")
+            # The whole URL is not shown: it may hold a password.
+            raise ConfigurationError(f"an MQTT URL is mqtt://host:port or mqtts://host:port, not {parts.scheme!r}")
         secure = parts.scheme == "mqtts"
         return cls(
             host=parts.hostname,
-            port=parts.port or (8883 if secure else 1883),
+            port=port or (8883 if secure else 1883),
             username=unquote(parts.username) if parts.username else None,
             password=unquote(parts.password) if parts.password else None,
             tls=(tls or ssl.create_default_context()) if secure else None,

@@ -8,6 +8,7 @@ import click
 COMMANDS = {
     "run": ("stream.cli.run", "run", "Run one process of the engine: the bridge or a worker."),
     "stack": ("stream.cli.stack", "stack", "Start, stop and inspect the local servers."),
+    "replay": ("stream.cli.replay", "replay", "Publish a recorded file through MQTT."),
 }
 
 

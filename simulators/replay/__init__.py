@@ -1,0 +1,1 @@
+"""Recorded files as readings: one module per format, all of them columns from the start."""
