@@ -140,6 +140,10 @@ class MeterState:
         """Return the meter numbers of a run of rows, None for holes."""
         return self._names[first_row : first_row + count]
 
+    def names_at(self, rows: Positions) -> list[str]:
+        """Return the meter numbers of rows in use."""
+        return [name for row in rows.tolist() if (name := self._names[row]) is not None]
+
     def unresolved(self, rows: Positions) -> Positions:
         """Return those of the rows, each once, whose database keys are not known yet."""
         return np.unique(rows[self.meter_id[rows] == 0])

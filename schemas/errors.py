@@ -47,6 +47,27 @@ class OffsetConflict(MeterstreamError):
         self.stored = stored
 
 
+class DatabaseBehind(MeterstreamError):
+    """The database has forgotten what it had stored (restored from a backup?), so records must be read again.
+
+    Args:
+        topic: Kafka topic.
+        partition: Kafka partition.
+        expected: next offset that it held, or that the consumer group has committed.
+        stored: next offset that it holds now.
+    """
+
+    def __init__(self, topic: str, partition: int, expected: int, stored: int) -> None:
+        super().__init__(
+            f"{topic}[{partition}]: the database stands at offset {stored}, behind {expected}; stop all workers and "
+            "start one again: it sets the consumer group back to where the database stands"
+        )
+        self.topic = topic
+        self.partition = partition
+        self.expected = expected
+        self.stored = stored
+
+
 class RecordsLost(MeterstreamError):
     """Kafka no longer holds records that were never stored (retention or truncation): never silent.
 

@@ -4,6 +4,7 @@ Guarantee: each delivery takes effect wholly and once. A row is identified by (m
 one stored stays, and a later one with other values is reported as conflicting.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -33,6 +34,8 @@ class TimescaleStore:
         self._url = url
         self._lateness_s = lateness_s
         self._connection: psycopg.AsyncConnection | None = None
+        # One transaction at a time: statements of another task must not slip into it.
+        self._lock = asyncio.Lock()
 
     async def open(self) -> None:
         """Connect now, so that a wrong URL shows at start."""

@@ -1,6 +1,10 @@
 """Every Prometheus metric and its name: `meterstream_<component>_<what>_<unit>`, counted per batch, labels bounded."""
 
+import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from schemas.delivery import Delivery, Stored
+from schemas.quality import FLAGS
 
 #: From "Kafka is next door" to "Kafka is struggling" [s].
 _ACK_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -55,3 +59,67 @@ class BridgeMetrics:
         self.connections = Counter(
             "meterstream_bridge_mqtt_connections_total", "Connections to the MQTT broker.", registry=registry
         )
+
+
+#: From "at once" to "somebody will call" [s].
+_LATENCY_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+
+
+class WorkerMetrics:
+    """What the worker counts.
+
+    Args:
+        registry: where `/metrics` reads it.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, text: str, labels: tuple[str, ...] = ()) -> Counter:
+            return Counter(f"meterstream_worker_{name}_total", text, labels, registry=registry)
+
+        self.records = counter("records", "Kafka records taken.")
+        self.readings = counter("readings", "Readings accounted for.")
+        self.stored = counter("stored_readings", "Readings stored as new rows.", ("flag",))
+        self.duplicates = counter("duplicate_readings", "Readings that were stored already.")
+        self.rejected = counter("rejected_readings", "What could not be taken.", ("reason",))
+        self.alerts = counter("alerts", "Alerts produced.", ("kind",))
+        self.lost = counter("lost_records", "Records that Kafka had dropped before they were stored.")
+        self.latest_missed = counter("latest_missed", "Newest values that Redis did not get.")
+        self.lag = Gauge(
+            "meterstream_worker_lag_records", "Records not yet processed.", ["partition"], registry=registry
+        )
+        self.meters = Gauge(
+            "meterstream_worker_state_meters", "Meters in memory.", ["partition"], registry=registry
+        )
+        self.batch = Histogram(
+            "meterstream_worker_batch_readings",
+            "Readings per delivery.",
+            buckets=(1, 10, 100, 1_000, 5_000, 10_000, 20_000, 50_000, 100_000),
+            registry=registry,
+        )
+        self.seconds = Histogram(
+            "meterstream_worker_stage_seconds",
+            "Time of each stage of a batch.",
+            ["stage"],
+            buckets=_LATENCY_BUCKETS_S,
+            registry=registry,
+        )
+        self.arrival_latency = Histogram(
+            "meterstream_worker_arrival_to_stored_seconds",
+            "From a record's arrival in Kafka to its commit in the database, per record of a delivery.",
+            buckets=_LATENCY_BUCKETS_S,
+            registry=registry,
+        )
+
+    def delivered(self, delivery: Delivery, stored: Stored) -> None:
+        """Count a delivery that the database has."""
+        self.readings.inc(sum(step.readings for step in delivery.progress))
+        self.lost.inc(sum(step.lost_records for step in delivery.progress))
+        repeats = sum(step.repeats for step in delivery.progress)
+        present = np.count_nonzero(~stored.fresh) - np.count_nonzero(stored.conflicting)
+        self.duplicates.inc(int(repeats + present))
+        counts = np.bincount(delivery.rows.flag[stored.fresh], minlength=len(FLAGS))
+        for flag, count in zip(FLAGS, counts.tolist(), strict=True):
+            self.stored.labels(flag).inc(count)
+        for alert in delivery.alerts:
+            self.alerts.labels(alert.kind).inc()
+        self.batch.observe(len(delivery.rows))

@@ -54,6 +54,7 @@ class WorkerSettings(_Group):
     app_id: str = "meterstream"
     take_records: PositiveInt = Field(default=64, description="Kafka records taken at once")
     take_within_ms: PositiveFloat = Field(default=50.0, description="longest wait for records")
+    lateness_s: PositiveFloat = Field(default=60.0, description="a window closes this long after its end")
     checkpoint_interval_s: PositiveFloat = Field(default=10.0, description="how often state is checkpointed")
     stall_timeout_s: PositiveFloat = Field(default=120.0, description="not live when offsets stand still this long")
     metrics_port: int = Field(default=0, ge=0, description="HTTP port of /metrics and /health; 0 finds a free one")

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import (  # type: ignore[attr-defined] # documented there, re-exported without saying so
     AdminClient,
     ConfigResource,
@@ -69,6 +69,21 @@ def partition_count(kafka_url: str, topic: str) -> int:
     if topic not in counts:
         raise ServiceUnavailable("kafka", f"no topic {topic}")
     return counts[topic]
+
+
+def topic_id(kafka_url: str, topic: str) -> str:
+    """Return the identity of this life of a topic: another one after it is deleted and made again.
+
+    Raises:
+        ServiceUnavailable: Kafka does not answer, or has no such topic.
+    """
+    # The client must outlive its answer: dropped, it cancels what is under way.
+    admin = _admin(kafka_url)
+    answer = admin.describe_topics(TopicCollection([topic]), request_timeout=_TIMEOUT_S)[topic]
+    try:
+        return str(answer.result().topic_id)
+    except KafkaException as failure:
+        raise ServiceUnavailable("kafka", failure.args[0].str()) from failure
 
 
 def _admin(kafka_url: str) -> AdminClient:

@@ -39,3 +39,26 @@ def bridge() -> None:
         sys.exit(run_bridge(chosen))
     except MeterstreamError as error:
         raise click.ClickException(str(error)) from error
+
+
+@run.command()
+def worker() -> None:
+    r"""Validate, flag, score and store readings from Kafka; raise alerts.
+
+    Several workers share the partitions. A worker that ends with exit code 70 should be started anew; it goes on
+    where the database stands. What it does is on /metrics and /health (the port is in
+    <local_dir>/run/worker-<pid>.json).
+
+    \b
+    Example:
+        METERSTREAM_WORKER__CHECKPOINT_INTERVAL_S=30 meterstream run worker
+    """
+    # Loading Faust takes a second that `--help` should not.
+    from stream.worker.run import run as run_worker  # noqa: PLC0415
+
+    try:
+        chosen = settings.load()
+        logs.configure(chosen.log_level)
+        sys.exit(run_worker(chosen))
+    except MeterstreamError as error:
+        raise click.ClickException(str(error)) from error

@@ -1,0 +1,155 @@
+"""The worker's Faust application, built by a function: topics, agents, table and watch on one screen."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import faust
+import structlog
+from prometheus_client import CollectorRegistry
+
+from processors.judge import Judging
+from processors.validate import Limits
+from schemas.topics import METERS_RAW, METERS_REJECTED
+from sinks.sink import Latest, Store
+from stream.metrics import WorkerMetrics
+from stream.settings import Settings
+from stream.stack.endpoints import Endpoints
+from stream.topics import bootstrap_servers
+from stream.worker.checkpoints import Checkpoints
+from stream.worker.deliver import Deliverer
+from stream.worker.publish import Publisher
+from stream.worker.rejects import RejectKeeper
+from stream.worker.worker import Worker
+
+_log = structlog.get_logger("worker")
+
+#: Compact only, and soon: a restart then reads little more than the newest state.
+_CHANGELOG = {
+    "cleanup.policy": "compact",
+    "segment.ms": "60000",
+    "min.cleanable.dirty.ratio": "0.1",
+    "max.compaction.lag.ms": "120000",
+}
+
+
+@dataclass(frozen=True)
+class WorkerApp:
+    """The application and what watches it.
+
+    Attributes:
+        app: the Faust application.
+        worker: takes, delivers, checkpoints.
+        registry: its metrics.
+    """
+
+    app: Any
+    worker: Worker
+    registry: CollectorRegistry
+
+    def lag(self) -> int:
+        """Return how many records of the raw topic wait to be taken."""
+        consumer = self.app.consumer
+        if not self.app.started or consumer is None:
+            return 0
+        mine = [tp for tp in consumer.assignment() if tp.topic == METERS_RAW.name]
+        return sum(max((consumer.highwater(tp) or 0) - self.worker.next_offset(tp.partition), 0) for tp in mine)
+
+
+def build_app(
+    settings: Settings, endpoints: Endpoints, topic_id: str, partitions: int, store: Store, latest: Latest
+) -> WorkerApp:
+    """Wire the whole flow.
+
+    Args:
+        settings: the engine's settings.
+        endpoints: where Kafka is.
+        topic_id: identity of this life of the raw topic.
+        partitions: how many partitions the raw topic has.
+        store: where everything is kept for good; open.
+        latest: where newest values are kept.
+    """
+    app = _new_app(settings, endpoints, partitions)
+    registry = CollectorRegistry()
+    metrics = WorkerMetrics(registry)
+    table = app.Table(
+        "meter-state", key_type=bytes, value_type=bytes, partitions=partitions, extra_topic_configs=_CHANGELOG
+    )
+    deliverer = Deliverer(METERS_RAW.name, topic_id, store, latest, Publisher(app), metrics)
+    worker = Worker(
+        app,
+        deliverer,
+        Checkpoints(app, table),
+        metrics,
+        limits=Limits(),
+        judging=Judging(),
+        checkpoint_interval_s=settings.worker.checkpoint_interval_s,
+    )
+    _add_agents(app, settings, worker, RejectKeeper(app, store))
+    _add_watch(app, worker)
+    return WorkerApp(app, worker, registry)
+
+
+def _new_app(settings: Settings, endpoints: Endpoints, partitions: int) -> Any:
+    return faust.App(
+        settings.worker.app_id,
+        broker=f"kafka://{bootstrap_servers(endpoints.kafka_url)}",
+        store="memory://",
+        datadir=str(settings.local_dir / "worker"),
+        topic_partitions=partitions,
+        topic_replication_factor=settings.replication,
+        topic_disable_leader=True,
+        table_standby_replicas=0,
+        web_enabled=False,
+        consumer_auto_offset_reset="earliest",
+        stream_wait_empty=False,
+        stream_buffer_maxsize=settings.worker.take_records,
+        broker_commit_interval=1.0,
+        producer_acks=-1,
+        producer_linger=0.0,
+        producer_max_request_size=4 * 1024 * 1024,
+        logging_config=None,
+    )
+
+
+def _add_agents(app: Any, settings: Settings, worker: Worker, keeper: RejectKeeper) -> None:
+    within_s = settings.worker.take_within_ms / 1000
+
+    # Concurrency stays 1: with more, Faust can commit past messages that are still in flight.
+    @app.agent(app.topic(METERS_RAW.name, key_serializer="raw", value_serializer="raw"), concurrency=1)
+    async def readings(stream: Any) -> AsyncIterator[None]:
+        async for events in stream.noack_take(settings.worker.take_records, within=within_s):
+            await _or_crash(app, worker.take(events))
+            await _or_crash(app, worker.checkpoint())
+            yield
+
+    @app.agent(app.topic(METERS_REJECTED.name, key_serializer="raw", value_serializer="raw"), concurrency=1)
+    async def rejects(stream: Any) -> AsyncIterator[None]:
+        async for events in stream.noack_take(1_000, within=0.5):
+            await _or_crash(app, keeper.take(events))
+            yield
+
+
+def _add_watch(app: Any, worker: Worker) -> None:
+    @app.on_rebalance_complete.connect
+    async def rebalanced(*_: Any, **__: Any) -> None:
+        owned = {tp.partition for tp in app.consumer.assignment() if tp.topic == METERS_RAW.name}
+        await worker.assigned(owned)
+
+    @app.timer(1.0)
+    async def idle_checkpoint() -> None:
+        if not app.rebalancing:
+            await _or_crash(app, worker.checkpoint())
+
+
+async def _or_crash(app: Any, work: Any) -> None:
+    """Nothing may escape the take loop: Faust would carry on without the batch. The process ends instead."""
+    try:
+        await work
+    except asyncio.CancelledError:
+        raise
+    except Exception as error:
+        _log.exception("worker_failed", error=str(error))
+        await app.crash(error)
+        raise

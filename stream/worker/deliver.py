@@ -1,0 +1,170 @@
+"""Delivery: the one place that orders what happens to a batch, so that nothing is lost and nothing counts twice.
+
+The order, never varied (numbers as in the project's design):
+
+1. The bridge acknowledges MQTT only after Kafka has the reading (see `stream.bridge`).
+2. Records of a partition are decoded; what cannot be read becomes a rejected record (`PartitionFlow.process`).
+3. Pure processing moves the partition's state (`PartitionFlow.process`).
+4. Alerts, rejects and clean records are produced, and Kafka's acknowledgement awaited. Ids are deterministic.
+5. One SQL transaction holds rows, windows, alerts and the partition's next offset. Its statements run first, so
+   that step 4 knows which rows are new; its commit comes after step 4.
+6. Redis gets the newest values; losing them loses nothing.
+7. State is checkpointed, and the Kafka offset is committed up to the oldest checkpoint (`stream.worker.checkpoints`).
+
+A crash before the commit repeats the whole batch; a crash after it finds the offset in the database and suppresses
+the effects of what was stored, while the state is built again.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
+import structlog
+
+from processors.state import MeterState
+from schemas.delivery import Delivery, Position, Rows, Stored
+from schemas.errors import DatabaseBehind, MeterstreamError, OffsetConflict, ServiceUnavailable
+from sinks.sink import Latest, Store
+from stream.backoff import Backoff
+from stream.metrics import WorkerMetrics
+from stream.outage import Outage
+from stream.worker.flow import Effects, Step, effects
+from stream.worker.publish import Publisher
+
+T = TypeVar("T")
+_log = structlog.get_logger("deliver")
+
+
+class Deliverer:
+    """Carries steps 4 to 6 out for steps of any partitions, one delivery at a time.
+
+    Args:
+        topic: Kafka topic of the readings.
+        topic_id: identity of this life of the topic.
+        store: where everything is kept for good.
+        latest: where newest values are kept.
+        publisher: where alerts, rejects and clean records go.
+        metrics: what the worker counts.
+    """
+
+    def __init__(
+        self, topic: str, topic_id: str, store: Store, latest: Latest, publisher: Publisher, metrics: WorkerMetrics
+    ) -> None:
+        self._topic = topic
+        self._topic_id = topic_id
+        self._store = store
+        self._latest = latest
+        self._publisher = publisher
+        self._metrics = metrics
+        self._positions: dict[int, Position] = {}
+        self._outages = {name: Outage(name) for name in ("database", "kafka", "redis")}
+
+    async def position(self, partition: int, first_offset: int) -> Position:
+        """Return where the database stands; read once, then kept, since nobody else may move it."""
+        if partition not in self._positions:
+            await self._refresh(partition, first_offset)
+        return self._positions[partition]
+
+    def forget(self, partition: int) -> None:
+        """Drop what is known of a partition that another worker may have moved."""
+        self._positions.pop(partition, None)
+
+    @property
+    def outages(self) -> dict[str, str]:
+        """What is away right now, and why."""
+        return {name: outage.cause for name, outage in self._outages.items() if outage.cause}
+
+    async def deliver(self, steps: Sequence[Step], states: dict[int, MeterState], lost: dict[int, int]) -> None:
+        """Make steps take effect; returns when the database has them, however long that takes.
+
+        Args:
+            steps: at most one per partition.
+            states: the partitions' states.
+            lost: records before a partition's step that Kafka no longer had.
+        """
+        for step in steps:
+            await self.position(step.partition, step.next_offset)
+        while True:
+            await self._resolve(steps, states)
+            cut = [
+                effects(step, states[step.partition], self._positions[step.partition], lost.get(step.partition, 0))
+                for step in steps
+            ]
+            due = [item for item in cut if item is not None]
+            if not due:
+                return
+            try:
+                delivery, stored = await self._write(due)
+                break
+            except OffsetConflict as conflict:
+                if conflict.stored < conflict.expected:
+                    raise DatabaseBehind(
+                        conflict.topic, conflict.partition, conflict.expected, conflict.stored
+                    ) from None
+                _log.warning("offset_conflict", partition=conflict.partition, stored=conflict.stored)
+                await self._refresh(conflict.partition, conflict.expected)
+        for moved in delivery.progress:
+            self._positions[moved.partition] = Position(moved.next_offset, moved.watermark_us)
+        self._metrics.delivered(delivery, stored)
+        await self._keep_latest(delivery.rows.where(stored.fresh) if stored.fresh.any() else None)
+
+    async def _refresh(self, partition: int, first_offset: int) -> None:
+        position = await self._patiently(
+            lambda: self._store.position(self._topic, self._topic_id, partition, first_offset)
+        )
+        self._positions[partition] = position
+
+    async def _resolve(self, steps: Sequence[Step], states: dict[int, MeterState]) -> None:
+        """Learn the database keys of meters seen for the first time."""
+        for step in steps:
+            state = states[step.partition]
+            rows = state.unresolved(step.state_rows)
+            if len(rows):
+                names = state.names_at(rows)
+                meter_id, group_id = await self._patiently(partial(self._store.resolve, names))
+                state.meter_id[rows], state.group_id[rows] = meter_id, group_id
+
+    async def _write(self, due: list[Effects]) -> tuple[Delivery, Stored]:
+        delivery = Delivery(
+            topic=self._topic,
+            topic_id=self._topic_id,
+            rows=Rows.concat([item.rows for item in due]),
+            alerts=[alert for item in due for alert in item.alerts],
+            progress=[item.progress for item in due],
+        )
+        rejected = [item for part in due for item in part.rejected]
+
+        async def publish(stored: Stored) -> None:
+            await self._publisher.publish(delivery, stored, rejected + stored.rejected)
+
+        return delivery, await self._patiently(lambda: self._store.write(delivery, publish))
+
+    async def _keep_latest(self, rows: Rows | None) -> None:
+        """Step 6: try once; Redis that is away must not hold up what the database already has."""
+        if rows is None:
+            return
+        try:
+            await self._latest.write(rows)
+            self._outages["redis"].end()
+        except ServiceUnavailable as error:
+            self._outages["redis"].begin(error.cause)
+            self._metrics.latest_missed.inc(int(np.count_nonzero(rows.newest)))
+
+    async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Try until it works; a failure that waiting cannot mend is raised."""
+        backoff = Backoff()
+        while True:
+            try:
+                result = await attempt()
+            except MeterstreamError as error:
+                if not error.retriable:
+                    raise
+                service = error.service if isinstance(error, ServiceUnavailable) else "database"
+                self._outages[service].begin(error)
+                await asyncio.sleep(backoff.next_s())
+            else:
+                self._outages["database"].end()
+                self._outages["kafka"].end()
+                return result

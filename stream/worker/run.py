@@ -1,0 +1,93 @@
+"""The worker process: prepares Kafka and the database, starts the application, and ends with an honest exit code."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import faust
+import structlog
+
+from schemas.errors import ServiceUnavailable
+from schemas.topics import METERS_RAW
+from sinks.migrations import migrate
+from sinks.redis import RedisLatest
+from sinks.timescale import TimescaleStore
+from stream.backoff import Backoff
+from stream.endpoints import resolve
+from stream.health import Health, HealthServer
+from stream.outage import Outage
+from stream.settings import Settings
+from stream.topics import ensure_topics, partition_count, topic_id
+from stream.worker.app import WorkerApp, build_app
+
+T = TypeVar("T")
+_FAILED = 70
+
+
+def run(settings: Settings) -> int:
+    """Run a worker until SIGTERM or SIGINT.
+
+    Returns: exit code: 0 after a stop that was asked for, 70 when the worker failed and should be started anew.
+
+    Raises:
+        ConfigurationError: settings that cannot work.
+    """
+    endpoints = resolve(settings, needs=("kafka_url", "database_url", "redis_url"))
+    kafka = endpoints.kafka_url
+    _patiently("kafka", lambda: ensure_topics(kafka, settings.partitions, settings.replication))
+    partitions = _patiently("kafka", lambda: partition_count(kafka, METERS_RAW.name))
+    identity = _patiently("kafka", lambda: topic_id(kafka, METERS_RAW.name))
+    _patiently("database", lambda: migrate(endpoints.database_url))
+    store = TimescaleStore(endpoints.database_url, lateness_s=settings.worker.lateness_s)
+    latest = RedisLatest(endpoints.redis_url, expiry_s=settings.redis_expiry_s)
+    built = build_app(settings, endpoints, identity, partitions, store, latest)
+    with HealthServer(
+        "worker",
+        lambda: _health(built, settings),
+        built.registry,
+        host=settings.metrics_host,
+        port=settings.worker.metrics_port,
+        local_dir=settings.local_dir,
+    ):
+        return _run_app(built)
+
+
+def _run_app(built: WorkerApp) -> int:
+    worker = faust.Worker(
+        built.app, loglevel="ERROR", redirect_stdouts=False, override_logging=False, quiet=True, daemon=True
+    )
+    try:
+        worker.execute_from_commandline()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else _FAILED
+        return _FAILED if built.app.crashed or code else 0
+    except Exception as error:  # noqa: BLE001 - whatever ended the application: say so, and let a supervisor restart it
+        structlog.get_logger("worker").error("worker_ended", error=repr(error))
+        return _FAILED
+    return 0
+
+
+def _health(built: WorkerApp, settings: Settings) -> Health:
+    """Ready once partitions are assigned and recovered; not live when records wait and nothing moves."""
+    app = built.app
+    assigned = len(app.consumer.assignment()) if app.started else 0
+    ready = bool(app.started and assigned and not app.rebalancing and not app.in_recovery)
+    still_s = time.monotonic() - built.worker.moved_at
+    outages = built.worker.outages
+    stalled = ready and not outages and built.lag() > 0 and still_s > settings.worker.stall_timeout_s
+    facts = {"waiting_for": outages, "lag_records": built.lag(), "still_s": round(still_s, 1), "partitions": assigned}
+    return Health(live=not app.crashed and not stalled, ready=ready and not outages, facts=facts)
+
+
+def _patiently(service: str, attempt: Callable[[], T]) -> T:
+    """Wait for a service that is away, saying so once."""
+    outage, backoff = Outage(service), Backoff()
+    while True:
+        try:
+            result = attempt()
+        except ServiceUnavailable as absence:
+            outage.begin(absence.cause)
+            time.sleep(backoff.next_s())
+        else:
+            outage.end()
+            return result
