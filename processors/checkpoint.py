@@ -19,17 +19,19 @@ class Shard:
 
     Attributes:
         number: which run of rows.
+        life: identity of the topic that the offset belongs to.
         offset: first Kafka offset that is not in it.
         records: meter numbers (null for a hole) and state columns.
     """
 
     number: int
+    life: str
     offset: int
     records: pa.RecordBatch
 
 
-def save(state: MeterState, number: int, offset: int) -> bytes:
-    """Return one shard as bytes."""
+def save(state: MeterState, number: int, life: str, offset: int) -> bytes:
+    """Return one shard as bytes, standing for everything below an offset of one life of a topic."""
     first = number * SHARD_ROWS
     count = min(SHARD_ROWS, state.extent - first)
     columns: dict[str, pa.Array] = {"meter_number": pa.array(state.names(first, count), pa.string())}
@@ -37,7 +39,7 @@ def save(state: MeterState, number: int, offset: int) -> bytes:
         values = getattr(state, name)[first : first + count]
         flat = pa.array(values.reshape(-1))
         columns[name] = flat if width == 1 else pa.FixedSizeListArray.from_arrays(flat, width)
-    facts = {"version": str(VERSION), "shard": str(number), "offset": str(offset)}
+    facts = {"version": str(VERSION), "shard": str(number), "life": life, "offset": str(offset)}
     records = pa.RecordBatch.from_pydict(columns).replace_schema_metadata(facts)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, records.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as stream:
@@ -56,15 +58,20 @@ def read(data: bytes) -> Shard:
             records = stream.read_next_batch()
         facts = {key.decode(): value.decode() for key, value in (records.schema.metadata or {}).items()}
         version, number, offset = int(facts["version"]), int(facts["shard"]), int(facts["offset"])
+        life = facts["life"]
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise CheckpointError(f"a state checkpoint is damaged: {error}") from error
     if version != VERSION:
         raise CheckpointError(f"a state checkpoint has version {version}; this engine knows {VERSION}")
-    return Shard(number, offset, records)
+    return Shard(number, life, offset, records)
 
 
-def restore(shards: Iterable[Shard]) -> tuple[MeterState, Ints]:
+def restore(shards: Iterable[Shard], life: str) -> tuple[MeterState, Ints]:
     """Build a partition's state from its shards.
+
+    Args:
+        shards: as saved.
+        life: identity of the topic as it is now; what an earlier life taught is kept, but its offsets mean nothing.
 
     Returns: the state, and int64[k] with the offset that each shard stands for (0 for a shard never saved).
     """
@@ -77,7 +84,7 @@ def restore(shards: Iterable[Shard]) -> tuple[MeterState, Ints]:
             values = (column if width == 1 else column.flatten()).to_numpy(zero_copy_only=False)
             target = getattr(state, name)[first : first + len(column)]
             target[...] = values.reshape(target.shape)
-        offsets[shard.number] = shard.offset
+        offsets[shard.number] = shard.offset if shard.life == life else 0
     state.settle()
     known = np.zeros(max(offsets, default=-1) + 1, dtype=np.int64)
     for number, offset in offsets.items():

@@ -80,7 +80,7 @@ def build_app(
     worker = Worker(
         app,
         deliverer,
-        Checkpoints(app, table),
+        Checkpoints(app, table, topic_id),
         metrics,
         limits=Limits(),
         judging=Judging(),
@@ -137,10 +137,12 @@ def _add_watch(app: Any, worker: Worker) -> None:
         owned = {tp.partition for tp in app.consumer.assignment() if tp.topic == METERS_RAW.name}
         await worker.assigned(owned)
 
-    @app.timer(1.0)
-    async def idle_checkpoint() -> None:
-        if not app.rebalancing:
-            await _or_crash(app, worker.checkpoint())
+    @app.task
+    async def checkpoint_when_idle() -> None:
+        while not app.should_stop:
+            await app.sleep(1.0)
+            if not app.rebalancing:
+                await _or_crash(app, worker.checkpoint())
 
 
 async def _or_crash(app: Any, work: Any) -> None:

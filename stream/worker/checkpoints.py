@@ -20,10 +20,12 @@ class Checkpoints:
     Args:
         app: the Faust application.
         table: key `partition/shard`, value one shard as bytes; its changelog is compacted.
+        life: identity of this life of the topic whose offsets are saved.
     """
 
-    def __init__(self, app: Any, table: Any) -> None:
+    def __init__(self, app: Any, table: Any, life: str) -> None:
         self._app = app
+        self._life = life
         self._table = table
         self._saved: dict[int, dict[int, int]] = {}
         self._waiting: dict[int, deque[Any]] = {}
@@ -36,7 +38,7 @@ class Checkpoints:
         """
         prefix = f"{partition}/".encode()
         shards = [checkpoint.read(value) for key, value in self._table.items() if key.startswith(prefix) and value]
-        state, offsets = checkpoint.restore(shards)
+        state, offsets = checkpoint.restore(shards, self._life)
         self._saved[partition] = {shard.number: shard.offset for shard in shards}
         return state, offsets
 
@@ -65,7 +67,7 @@ class Checkpoints:
             chosen = sorted(touched, key=lambda shard: self._age(partition, shard))[:_SHARDS_AT_ONCE]
             sent = [
                 self._table.send_changelog(
-                    partition, f"{partition}/{shard}".encode(), checkpoint.save(state, shard, next_offset)
+                    partition, f"{partition}/{shard}".encode(), checkpoint.save(state, shard, self._life, next_offset)
                 )
                 for shard in chosen
             ]

@@ -17,8 +17,10 @@ from stream.endpoints import resolve
 from stream.health import Health, HealthServer
 from stream.outage import Outage
 from stream.settings import Settings
+from stream.stack.endpoints import Endpoints
 from stream.topics import ensure_topics, partition_count, topic_id
 from stream.worker.app import WorkerApp, build_app
+from stream.worker.preflight import rewind_to_database
 
 T = TypeVar("T")
 _FAILED = 70
@@ -38,6 +40,7 @@ def run(settings: Settings) -> int:
     partitions = _patiently("kafka", lambda: partition_count(kafka, METERS_RAW.name))
     identity = _patiently("kafka", lambda: topic_id(kafka, METERS_RAW.name))
     _patiently("database", lambda: migrate(endpoints.database_url))
+    _patiently("kafka", lambda: _rewind(settings, endpoints, identity))
     store = TimescaleStore(endpoints.database_url, lateness_s=settings.worker.lateness_s)
     latest = RedisLatest(endpoints.redis_url, expiry_s=settings.redis_expiry_s)
     built = build_app(settings, endpoints, identity, partitions, store, latest)
@@ -50,6 +53,10 @@ def run(settings: Settings) -> int:
         local_dir=settings.local_dir,
     ):
         return _run_app(built)
+
+
+def _rewind(settings: Settings, endpoints: Endpoints, identity: str) -> None:
+    rewind_to_database(endpoints.kafka_url, endpoints.database_url, settings.worker.app_id, METERS_RAW.name, identity)
 
 
 def _run_app(built: WorkerApp) -> int:

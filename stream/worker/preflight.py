@@ -1,0 +1,77 @@
+"""Before a worker starts: Kafka's committed offsets must not be ahead of what the database holds."""
+
+from collections.abc import Mapping
+
+import psycopg
+import structlog
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from schemas.errors import DatabaseBehind, ServiceUnavailable
+from stream.topics import bootstrap_servers
+
+_TIMEOUT_S = 10.0
+_log = structlog.get_logger("worker")
+
+
+def rewind_to_database(kafka_url: str, database_url: str, group: str, topic: str, topic_id: str) -> dict[int, int]:
+    """Set the consumer group back where the database has forgotten what it once held (a restored backup).
+
+    The records are then read again; what the database still has counts as duplicate.
+
+    Args:
+        kafka_url: `kafka://host:port`.
+        database_url: `postgresql://...`.
+        group: consumer group of the workers.
+        topic: topic of the readings.
+        topic_id: identity of this life of the topic.
+
+    Returns: partition -> offset, for those that were set back.
+
+    Raises:
+        DatabaseBehind: offsets must be set back, but other workers are running.
+        ServiceUnavailable: Kafka or the database does not answer.
+    """
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers(kafka_url), "log_level": 0})
+    committed = _committed(admin, group, topic)
+    stored = _stored(database_url, topic, topic_id)
+    behind = {
+        partition: stored.get(partition, 0)
+        for partition, offset in committed.items()
+        if stored.get(partition, 0) < offset
+    }
+    if behind:
+        _alter(admin, group, topic, behind, committed)
+        _log.warning("offsets_set_back", topic=topic, partitions=behind)
+    return behind
+
+
+def _committed(admin: AdminClient, group: str, topic: str) -> dict[int, int]:
+    asked = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)], request_timeout=_TIMEOUT_S)
+    try:
+        found = asked[group].result().topic_partitions
+    except KafkaException as failure:
+        raise ServiceUnavailable("kafka", failure.args[0].str()) from failure
+    return {item.partition: item.offset for item in found if item.topic == topic and item.offset >= 0}
+
+
+def _stored(database_url: str, topic: str, topic_id: str) -> dict[int, int]:
+    try:
+        with psycopg.connect(database_url, connect_timeout=10) as connection:
+            rows: list[tuple[int, int]] = connection.execute(
+                "SELECT partition, next_offset FROM stream_offsets WHERE topic = %s AND topic_id = %s",
+                (topic, topic_id),
+            ).fetchall()
+    except psycopg.OperationalError as error:
+        raise ServiceUnavailable("database", error) from error
+    return dict(rows)
+
+
+def _alter(admin: AdminClient, group: str, topic: str, behind: Mapping[int, int], committed: Mapping[int, int]) -> None:
+    wanted = [TopicPartition(topic, partition, offset) for partition, offset in behind.items()]
+    try:
+        answer = admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(group, wanted)])
+        answer[group].result(timeout=_TIMEOUT_S)
+    except KafkaException as failure:
+        partition = next(iter(behind))
+        raise DatabaseBehind(topic, partition, committed[partition], behind[partition]) from failure
