@@ -50,6 +50,9 @@ group.initial.rebalance.delay.ms=0
 # Columns of many readings travel in one record.
 message.max.bytes=16777216
 replica.fetch.max.bytes=16777216
+# After a crash the node waits for its own old session to end; the default is 9 s.
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
 # Two cores and half a gigabyte of heap.
 num.network.threads=2
 num.io.threads=4

@@ -17,6 +17,8 @@ LONGEST_BACKOFF_S = 5.0
 #: A server that died this often within this span stays down.
 MOST_DEATHS = 8
 DEATH_SPAN_S = 120.0
+#: Probes of a server that takes long grow rarer: each one leaves a line in its log [s].
+LONGEST_PROBE_PAUSE_S = 0.4
 #: How soon a death or a stop is noticed [s].
 POLL_S = 0.05
 
@@ -79,7 +81,9 @@ class Keeper(threading.Thread):
     def _becomes_healthy(self, process: subprocess.Popen[bytes]) -> bool:
         """Probe until the server answers; False when it died or the end was asked for."""
         deadline = time.monotonic() + self._start_timeout_s
-        while process.poll() is None and not self._ending.wait(POLL_S):
+        pause = POLL_S
+        while process.poll() is None and not self._ending.wait(pause):
+            pause = min(pause * 1.3, LONGEST_PROBE_PAUSE_S)
             try:
                 self._server.probe()
             except NotReadyError as error:
