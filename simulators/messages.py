@@ -36,6 +36,8 @@ def topic_level(name: str) -> str:
 
 def meter_messages(batch: ReadingBatch) -> list[Message]:
     """Return one message per reading on `meters/{meter_number}/reading`."""
+    if not len(batch):
+        return []
     meters = batch.meter_number.dictionary_encode()
     topics = [f"meters/{topic_level(name)}/reading" for name in meters.dictionary.to_pylist()]
     which = np.asarray(meters.indices).tolist()
@@ -45,6 +47,6 @@ def meter_messages(batch: ReadingBatch) -> list[Message]:
 def concentrator_messages(batch: ReadingBatch, concentrator: str, per_message: int = PER_MESSAGE) -> list[Message]:
     """Return arrays of up to `per_message` readings on `concentrators/{concentrator}/readings`."""
     topic = f"concentrators/{topic_level(concentrator)}/readings"
-    rows = write_rows(batch)
+    rows = write_rows(batch) if len(batch) else []
     parts = [rows[start : start + per_message] for start in range(0, len(rows), per_message)]
     return [Message(topic, b"[" + b",".join(part) + b"]", len(part)) for part in parts]

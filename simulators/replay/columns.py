@@ -14,7 +14,7 @@ from simulators.replay.zones import to_utc
 
 _NUMBER = r"^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$"
 # RFC 3339, with a blank for the T as databases write it, and no leap second.
-_RFC_3339 = r"^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,6})?([Zz]|[+-]\d{2}:\d{2})$"
+_RFC_3339 = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:\d{2})$"
 _YEARS = (1900, 2200)
 _SHOWN = 60
 
@@ -90,12 +90,13 @@ class Checker:
 
     def instants(self, column: str, text: pa.Array) -> Ints:
         """Return RFC 3339 times with offset as int64[n] [us since 1970-01-01 UTC]."""
+        capital = pc.utf8_upper(text)
         try:
-            fits = pc.match_substring_regex(text, _RFC_3339)
-            times = pc.if_else(fits, text, None).cast(INSTANT)
+            fits = pc.match_substring_regex(capital, _RFC_3339)
+            times = pc.if_else(fits, capital, None).cast(INSTANT)
         except pa.ArrowInvalid:
             # A date that does not exist; which one, only trying each can tell.
-            times = pa.array([_instant(value) for value in text.to_pylist()], INSTANT)
+            times = pa.array([_instant(value) for value in capital.to_pylist()], INSTANT)
         self.refuse(_mask(pc.is_null(times)), column, text, "is not a time with offset, as 2026-01-31T23:45:00+01:00")
         values: Ints = pc.fill_null(times.cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
         return values

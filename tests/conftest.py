@@ -1,0 +1,15 @@
+"""Fixtures that every kind of test may use."""
+
+from pathlib import Path
+
+import pytest
+
+_SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data sets beside the checkout; without it the test is skipped."""
+    if not _SHARED_DATA.is_dir():
+        pytest.skip("the real data sets are not here: ../shared/data beside the checkout")
+    return _SHARED_DATA
