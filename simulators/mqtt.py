@@ -107,7 +107,7 @@ class MqttTransport:
         self._pending: dict[int, Message] = {}
         self._pending_bytes = 0
         self._acked = self._refused = Tally()
-        self._online = self._lost = False
+        self._online = self._lost = self._closing = False
         self._refusal: str | None = None
         self._largest = 268_435_455
         self._unlooked = 0
@@ -166,8 +166,8 @@ class MqttTransport:
 
     def close(self) -> None:
         """Say good-bye, so that the broker forgets the session."""
-        was_online, self._online = self._online, False
-        if was_online:
+        self._closing = True
+        if self._online:
             self._client.disconnect(properties=_session_expiry(PacketTypes.DISCONNECT, 0))
 
     def _make_client(self, client_id: str) -> Any:
@@ -230,9 +230,10 @@ class MqttTransport:
         self._lost = False
 
     def _on_disconnect(self, _client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
-        if self._online:
-            self._report_loss(str(reason))
         self._online = False
+        # A broker that takes the connection and never answers ends here too, when paho gives up on it.
+        if not (self._closing or self._refusal):
+            self._report_loss(str(reason))
 
     def _on_publish(self, _client: Any, _data: Any, mid: int, reason: Any, _properties: Any) -> None:
         message = self._pending.pop(mid)
