@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from schemas import json_writer
 from schemas.alerts import Alert
-from schemas.layout import Ints, Mask, instant_of
+from schemas.layout import Ints, Mask, Positions, instant_of
 from schemas.readings import ReadingBatch
 from schemas.rejected import Reason, Rejected
 
@@ -93,6 +93,10 @@ class Rows:
         if mask.all():
             return self
         return Rows(self.batch.where(mask), **{name: getattr(self, name)[mask] for name in self._ARRAYS})
+
+    def take(self, positions: Positions) -> "Rows":
+        """Return the rows at these positions, in this order."""
+        return Rows(self.batch.take(positions), **{name: getattr(self, name)[positions] for name in self._ARRAYS})
 
     @classmethod
     def concat(cls, parts: list["Rows"]) -> "Rows":

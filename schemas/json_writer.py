@@ -8,7 +8,7 @@ from schemas.layout import ColumnBatch
 
 def write_rows(batch: ColumnBatch) -> list[bytes]:
     """Return one JSON object per row; nulls are left out, times are RFC 3339 in UTC, numbers keep every digit."""
-    text: list[bytes] = _objects(batch).cast(pa.binary()).to_pylist()
+    text: list[bytes] = objects(batch).cast(pa.binary()).to_pylist()
     return text
 
 
@@ -17,7 +17,8 @@ def write_array(batch: ColumnBatch) -> bytes:
     return b"[" + b",".join(write_rows(batch)) + b"]"
 
 
-def _objects(batch: ColumnBatch) -> pa.StringArray:
+def objects(batch: ColumnBatch) -> pa.StringArray:
+    """Return one JSON object per row as text[n]; see `write_rows`."""
     parts: list[pa.Array | pa.Scalar] = []
     for field in batch.layout.schema:
         column = batch.column(field.name)

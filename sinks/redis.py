@@ -3,9 +3,9 @@
 Guarantee: an older reading never replaces a newer one, whoever writes; what is lost here comes again.
 """
 
-from typing import Any
-
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import redis.asyncio as aioredis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
@@ -23,17 +23,19 @@ TIME_US, READING, FLAG, SCORE = "time_us", "reading", "quality_flag", "anomaly_s
 
 #: Meters per call of the script: a call blocks Redis for a few milliseconds at most.
 _METERS_PER_CALL = 1_000
-_FLAG_NAMES = np.array([str(flag) for flag in FLAGS], dtype=object)
+_FLAG_NAMES = pa.array([str(flag) for flag in FLAGS])
+#: Unit and record separators; neither can be in a meter number, which is printable, nor in JSON.
+_UNIT, _RECORD = "\x1f", "\x1e"
 
-# KEYS: one per meter; ARGV: expiry [s], then for each meter its time [us], reading, flag and score.
-_KEEP_NEWEST = """
+# ARGV: expiry [s], then one text of records: key, time [us], flag, score, reading. One text costs the client a
+# fraction of what five arguments per meter would.
+_KEEP_NEWEST = r"""
 local replaced = 0
-for i, key in ipairs(KEYS) do
-  local at = 2 + (i - 1) * 4
+for key, time_us, flag, score, reading in
+    string.gmatch(ARGV[2], '([^\31]*)\31([^\31]*)\31([^\31]*)\31([^\31]*)\31([^\30]*)\30') do
   local known = redis.call('HGET', key, 'time_us')
-  if not known or tonumber(known) <= tonumber(ARGV[at]) then
-    redis.call('HSET', key, 'time_us', ARGV[at], 'reading', ARGV[at + 1],
-               'quality_flag', ARGV[at + 2], 'anomaly_score', ARGV[at + 3])
+  if not known or tonumber(known) <= tonumber(time_us) then
+    redis.call('HSET', key, 'time_us', time_us, 'quality_flag', flag, 'anomaly_score', score, 'reading', reading)
     redis.call('EXPIRE', key, ARGV[1])
     replaced = replaced + 1
   end
@@ -64,14 +66,14 @@ class RedisLatest:
 
     async def write(self, rows: Rows) -> int:
         """Keep the newest reading of each meter; see `Latest.write`."""
-        newest = _last_of_each_meter(rows)
+        candidates = np.flatnonzero(rows.newest)
         replaced = 0
-        try:
-            for start in range(0, len(newest), _METERS_PER_CALL):
-                keys, arguments = _arguments(rows, newest[start : start + _METERS_PER_CALL])
-                replaced += int(await self._script(keys, [self._expiry_s, *arguments]))
-        except (RedisConnectionError, RedisTimeoutError) as error:
-            raise ServiceUnavailable("redis", error) from error
+        for start in range(0, len(candidates), _METERS_PER_CALL):
+            part = rows.take(candidates[start : start + _METERS_PER_CALL])
+            try:
+                replaced += int(await self._script([], [self._expiry_s, _records(part)]))
+            except (RedisConnectionError, RedisTimeoutError) as error:
+                raise ServiceUnavailable("redis", error) from error
         return replaced
 
     async def close(self) -> None:
@@ -79,19 +81,14 @@ class RedisLatest:
         await self._client.aclose()
 
 
-def _last_of_each_meter(rows: Rows) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
-    """Return positions of the newest row of each meter, among the rows that moved their meter forward."""
-    candidates = np.flatnonzero(rows.newest)
-    _, last = np.unique(rows.meter_id[candidates][::-1], return_index=True)
-    return candidates[len(candidates) - 1 - last]
-
-
-def _arguments(rows: Rows, at: np.ndarray[tuple[int], np.dtype[np.intp]]) -> tuple[list[str], list[Any]]:
-    batch = rows.batch.take(at)
-    keys = np.char.add(PREFIX, np.asarray(batch.meter_number.to_pylist(), dtype=str)).tolist()
-    table = np.empty((len(at), 4), dtype=object)
-    table[:, 0] = batch.time_us
-    table[:, 1] = json_writer.write_rows(batch)
-    table[:, 2] = _FLAG_NAMES[rows.flag[at]]
-    table[:, 3] = np.where(np.isnan(rows.score[at]), b"", rows.score[at].astype("S12"))
-    return keys, table.ravel().tolist()
+def _records(rows: Rows) -> str:
+    unit = pa.scalar(_UNIT)
+    lines = pc.binary_join_element_wise(
+        pc.binary_join_element_wise(pa.scalar(PREFIX), rows.batch.meter_number, pa.scalar("")),
+        pa.array(rows.batch.time_us).cast(pa.string()),
+        _FLAG_NAMES.take(pa.array(rows.flag)),
+        pc.fill_null(pa.array(rows.score, from_pandas=True).cast(pa.string()), ""),
+        json_writer.objects(rows.batch),
+        unit,
+    )
+    return _RECORD.join([*lines.to_pylist(), ""])

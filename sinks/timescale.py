@@ -18,8 +18,11 @@ from schemas.layout import Ints
 from schemas.rejected import Rejected
 from schemas.windows import WINDOW_LENGTHS_S
 from sinks import timescale_sql as sql
-from sinks.copy_binary import encode
+from sinks.copy_binary import CopyColumn, encode
 from sinks.sink import BeforeCommit
+
+#: Deliveries without a duplicate before rows are written straight into the table again.
+_STAGED_AFTER_DUPLICATE = 20
 
 
 class TimescaleStore:
@@ -33,6 +36,7 @@ class TimescaleStore:
     def __init__(self, url: str, *, lateness_s: float) -> None:
         self._url = url
         self._lateness_s = lateness_s
+        self._staged_ahead = 0
         self._connection: psycopg.AsyncConnection | None = None
         # One transaction at a time: statements of another task must not slip into it.
         self._lock = asyncio.Lock()
@@ -73,7 +77,7 @@ class TimescaleStore:
         async with self._connected() as connection, connection.transaction():
             for step in delivery.progress:
                 await _claim(connection, delivery, step)
-            stored = await _write_rows(connection, delivery)
+            stored = await self._write_rows(connection, delivery)
             await self._write_windows(connection, delivery, stored)
             if delivery.alerts:
                 await connection.execute(sql.ADD_ALERTS, sql.alert_arrays(delivery.alerts))
@@ -86,6 +90,34 @@ class TimescaleStore:
         """Keep what was rejected; one that is there already stays as it is."""
         async with self._connected() as connection:
             await connection.execute(sql.ADD_REJECTED, sql.rejected_arrays(rejected))
+
+    async def _write_rows(self, connection: psycopg.AsyncConnection, delivery: Delivery) -> Stored:
+        """Write rows straight into the table while all are new, and through staging while some are not."""
+        count = len(delivery.rows)
+        fresh, conflicting = np.ones(count, dtype=bool), np.zeros(count, dtype=bool)
+        columns = sql.reading_columns(delivery.rows) if count else []
+        if count and not await self._copy_new(connection, columns):
+            await _copy(connection, sql.COPY_READINGS, encode(sql.staged_columns(columns)))
+            inserted = await connection.execute(sql.ADD_READINGS)
+            if inserted.rowcount < count:
+                present = await (await connection.execute(sql.FIND_PRESENT)).fetchall()
+                for position, differs in present:
+                    fresh[position], conflicting[position] = False, differs
+            else:
+                self._staged_ahead -= 1
+        return Stored(fresh, conflicting, delivery.rows.conflicts(delivery.topic, conflicting))
+
+    async def _copy_new(self, connection: psycopg.AsyncConnection, columns: list[CopyColumn]) -> bool:
+        """Try the direct way; after it has failed, do not for a while: duplicates come in crowds."""
+        if self._staged_ahead > 0:
+            return False
+        try:
+            async with connection.transaction():
+                await _copy(connection, sql.COPY_NEW, encode(columns))
+        except psycopg.errors.UniqueViolation:
+            self._staged_ahead = _STAGED_AFTER_DUPLICATE
+            return False
+        return True
 
     async def _write_windows(self, connection: psycopg.AsyncConnection, delivery: Delivery, stored: Stored) -> None:
         fresh = delivery.rows.where(stored.fresh)
@@ -124,20 +156,6 @@ async def _claim(connection: psycopg.AsyncConnection, delivery: Delivery, step: 
     found = row[0] if row else -1
     if found != step.expected:
         raise OffsetConflict(delivery.topic, step.partition, step.expected, found)
-
-
-async def _write_rows(connection: psycopg.AsyncConnection, delivery: Delivery) -> Stored:
-    count = len(delivery.rows)
-    fresh, conflicting = np.ones(count, dtype=bool), np.zeros(count, dtype=bool)
-    if not count:
-        return Stored(fresh, conflicting, [])
-    await _copy(connection, sql.COPY_READINGS, encode(sql.reading_columns(delivery.rows)))
-    inserted = await connection.execute(sql.ADD_READINGS, (sql.FLAG_NAMES,))
-    if inserted.rowcount < count:
-        present = await (await connection.execute(sql.FIND_PRESENT)).fetchall()
-        for position, differs in present:
-            fresh[position], conflicting[position] = False, differs
-    return Stored(fresh, conflicting, delivery.rows.conflicts(delivery.topic, conflicting))
 
 
 async def _advance(connection: psycopg.AsyncConnection, delivery: Delivery, step: Progress, stored: Stored) -> None:

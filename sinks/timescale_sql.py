@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from processors.windows import WindowPartials
 from schemas.alerts import Alert
@@ -25,11 +26,11 @@ _MEASURES = (
     "temperature_c",
 )
 _PLAIN = (*_MEASURES, "sequence", "source_quality", "phase")
-_READING_COLUMNS = ("meter_id", "reading_time", *_PLAIN)
 _PROVENANCE = ("source_partition", "source_offset", "arrived_at")
+_STORED_COLUMNS = ("meter_id", "reading_time", *_PLAIN, "quality_flag", "anomaly_score", *_PROVENANCE)
 _WINDOW_SUMS = ("readings", "energy_uwh", "export_uwh", "voltage_count", "voltage_sum_mv", "restating")
 
-FLAG_NAMES = [str(flag) for flag in FLAGS]
+_FLAG_LABELS = pa.array([str(flag) for flag in FLAGS])
 
 
 def _listed(names: tuple[str, ...], prefix: str = "") -> str:
@@ -42,19 +43,18 @@ CREATE TEMP TABLE IF NOT EXISTS staged_readings (
     position integer, meter_id bigint, reading_time timestamptz,
     {", ".join(f"{name} double precision" for name in _MEASURES)},
     sequence bigint, source_quality text, phase text,
-    flag smallint, anomaly_score real, source_partition integer, source_offset bigint, arrived_at timestamptz
+    quality_flag quality_flag, anomaly_score real,
+    source_partition integer, source_offset bigint, arrived_at timestamptz
 ) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS staged_windows (LIKE window_partials INCLUDING DEFAULTS) ON COMMIT DELETE ROWS;
 """
 
-COPY_READINGS = (
-    f"COPY staged_readings (position, {_listed(_READING_COLUMNS)}, flag, anomaly_score, {_listed(_PROVENANCE)}) "
-    "FROM STDIN (FORMAT BINARY)"
-)
+#: Straight into the table: twice as fast as through staging, but one row that is there already fails it all.
+COPY_NEW = f"COPY meter_readings ({_listed(_STORED_COLUMNS)}) FROM STDIN (FORMAT BINARY)"
+COPY_READINGS = f"COPY staged_readings (position, {_listed(_STORED_COLUMNS)}) FROM STDIN (FORMAT BINARY)"
 ADD_READINGS = f"""
-INSERT INTO meter_readings ({_listed(_READING_COLUMNS)}, quality_flag, anomaly_score, {_listed(_PROVENANCE)})
-SELECT {_listed(_READING_COLUMNS)}, (%s::quality_flag[])[flag + 1], anomaly_score, {_listed(_PROVENANCE)}
-FROM staged_readings
+INSERT INTO meter_readings ({_listed(_STORED_COLUMNS)})
+SELECT {_listed(_STORED_COLUMNS)} FROM staged_readings
 ON CONFLICT (meter_id, reading_time) DO NOTHING
 """  # noqa: S608 - names are constants of this module
 FIND_PRESENT = f"""
@@ -148,22 +148,26 @@ def rejected_arrays(rejected: Sequence[Rejected]) -> list[list[Any]]:
 
 
 def reading_columns(rows: Rows) -> list[CopyColumn]:
-    """Return the columns of COPY_READINGS."""
+    """Return the columns of COPY_NEW."""
     batch = rows.batch
     return [
-        number(np.arange(len(rows)), ">i4"),
         number(rows.meter_id, ">i8"),
         instant(batch.time_us),
         *(number(batch.floats(name), ">f8") for name in _MEASURES),
         integer(batch.column("sequence")),
         text(batch.column("source_quality")),
         text(batch.column("phase")),
-        number(rows.flag, ">i2"),
+        text(_FLAG_LABELS.take(pa.array(rows.flag))),
         number(rows.score, ">f4"),
         number(rows.partition, ">i4"),
         number(rows.offset, ">i8"),
         instant(rows.arrived_us),
     ]
+
+
+def staged_columns(columns: list[CopyColumn]) -> list[CopyColumn]:
+    """Return the columns of COPY_READINGS: those of COPY_NEW, led by the position of each row."""
+    return [number(np.arange(len(columns[0].length)), ">i4"), *columns]
 
 
 def window_columns(partials: WindowPartials, partition: int) -> list[CopyColumn]:

@@ -83,7 +83,7 @@ class WorkerMetrics:
         self.rejected = counter("rejected_readings", "What could not be taken.", ("reason",))
         self.alerts = counter("alerts", "Alerts produced.", ("kind",))
         self.lost = counter("lost_records", "Records that Kafka had dropped before they were stored.")
-        self.latest_missed = counter("latest_missed", "Newest values that Redis did not get.")
+        self.latest = counter("latest_values", "Newest values offered to Redis.")
         self.lag = Gauge(
             "meterstream_worker_lag_records", "Records not yet processed.", ["partition"], registry=registry
         )

@@ -19,6 +19,7 @@ from stream.stack.endpoints import Endpoints
 from stream.topics import bootstrap_servers
 from stream.worker.checkpoints import Checkpoints
 from stream.worker.deliver import Deliverer
+from stream.worker.newest import NewestKeeper
 from stream.worker.publish import Publisher
 from stream.worker.rejects import RejectKeeper
 from stream.worker.worker import Worker
@@ -76,7 +77,8 @@ def build_app(
     table = app.Table(
         "meter-state", key_type=bytes, value_type=bytes, partitions=partitions, extra_topic_configs=_CHANGELOG
     )
-    deliverer = Deliverer(METERS_RAW.name, topic_id, store, latest, Publisher(app), metrics)
+    newest = NewestKeeper(latest, metrics)
+    deliverer = Deliverer(METERS_RAW.name, topic_id, store, newest, Publisher(app), metrics)
     worker = Worker(
         app,
         deliverer,
@@ -88,6 +90,7 @@ def build_app(
     )
     _add_agents(app, settings, worker, RejectKeeper(app, store))
     _add_watch(app, worker)
+    app.task(newest.run)
     return WorkerApp(app, worker, registry)
 
 
@@ -137,6 +140,10 @@ def _add_watch(app: Any, worker: Worker) -> None:
         owned = {tp.partition for tp in app.consumer.assignment() if tp.topic == METERS_RAW.name}
         await worker.assigned(owned)
 
+    @app.on_before_shutdown.connect
+    async def stopping(*_: Any, **__: Any) -> None:
+        await worker.stop()
+
     @app.task
     async def checkpoint_when_idle() -> None:
         while not app.should_stop:
@@ -152,6 +159,8 @@ async def _or_crash(app: Any, work: Any) -> None:
     except asyncio.CancelledError:
         raise
     except Exception as error:
+        if app.should_stop:
+            return  # what fails while everything is being taken down has not been acknowledged: it comes again
         _log.exception("worker_failed", error=str(error))
         await app.crash(error)
         raise

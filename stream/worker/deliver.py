@@ -8,7 +8,7 @@ The order, never varied (numbers as in the project's design):
 4. Alerts, rejects and clean records are produced, and Kafka's acknowledgement awaited. Ids are deterministic.
 5. One SQL transaction holds rows, windows, alerts and the partition's next offset. Its statements run first, so
    that step 4 knows which rows are new; its commit comes after step 4.
-6. Redis gets the newest values; losing them loses nothing.
+6. Redis gets the newest values, a little later and many at once (`stream.worker.newest`); losing them loses nothing.
 7. State is checkpointed, and the Kafka offset is committed up to the oldest checkpoint (`stream.worker.checkpoints`).
 
 A crash before the commit repeats the whole batch; a crash after it finds the offset in the database and suppresses
@@ -20,17 +20,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-import numpy as np
 import structlog
 
 from processors.state import MeterState
 from schemas.delivery import Delivery, Position, Rows, Stored
 from schemas.errors import DatabaseBehind, MeterstreamError, OffsetConflict, ServiceUnavailable
-from sinks.sink import Latest, Store
+from sinks.sink import Store
 from stream.backoff import Backoff
 from stream.metrics import WorkerMetrics
 from stream.outage import Outage
 from stream.worker.flow import Effects, Step, effects
+from stream.worker.newest import NewestKeeper
 from stream.worker.publish import Publisher
 
 T = TypeVar("T")
@@ -44,22 +44,28 @@ class Deliverer:
         topic: Kafka topic of the readings.
         topic_id: identity of this life of the topic.
         store: where everything is kept for good.
-        latest: where newest values are kept.
+        newest: where newest values are kept.
         publisher: where alerts, rejects and clean records go.
         metrics: what the worker counts.
     """
 
     def __init__(
-        self, topic: str, topic_id: str, store: Store, latest: Latest, publisher: Publisher, metrics: WorkerMetrics
+        self,
+        topic: str,
+        topic_id: str,
+        store: Store,
+        newest: NewestKeeper,
+        publisher: Publisher,
+        metrics: WorkerMetrics,
     ) -> None:
         self._topic = topic
         self._topic_id = topic_id
         self._store = store
-        self._latest = latest
+        self._newest = newest
         self._publisher = publisher
         self._metrics = metrics
         self._positions: dict[int, Position] = {}
-        self._outages = {name: Outage(name) for name in ("database", "kafka", "redis")}
+        self._outages = {name: Outage(name) for name in ("database", "kafka")} | {"redis": newest.outage}
 
     async def position(self, partition: int, first_offset: int) -> Position:
         """Return where the database stands; read once, then kept, since nobody else may move it."""
@@ -108,7 +114,7 @@ class Deliverer:
         for moved in delivery.progress:
             self._positions[moved.partition] = Position(moved.next_offset, moved.watermark_us)
         self._metrics.delivered(delivery, stored)
-        await self._keep_latest(delivery.rows.where(stored.fresh) if stored.fresh.any() else None)
+        self._newest.offer(delivery.rows.where(stored.fresh))
 
     async def _refresh(self, partition: int, first_offset: int) -> None:
         position = await self._patiently(
@@ -137,20 +143,13 @@ class Deliverer:
         rejected = [item for part in due for item in part.rejected]
 
         async def publish(stored: Stored) -> None:
-            await self._publisher.publish(delivery, stored, rejected + stored.rejected)
+            with self._metrics.seconds.labels("publish").time():
+                await self._publisher.publish(delivery, stored, rejected + stored.rejected)
+            for item in rejected + stored.rejected:
+                self._metrics.rejected.labels(item.reason).inc()
 
-        return delivery, await self._patiently(lambda: self._store.write(delivery, publish))
-
-    async def _keep_latest(self, rows: Rows | None) -> None:
-        """Step 6: try once; Redis that is away must not hold up what the database already has."""
-        if rows is None:
-            return
-        try:
-            await self._latest.write(rows)
-            self._outages["redis"].end()
-        except ServiceUnavailable as error:
-            self._outages["redis"].begin(error.cause)
-            self._metrics.latest_missed.inc(int(np.count_nonzero(rows.newest)))
+        with self._metrics.seconds.labels("store").time():
+            return delivery, await self._patiently(lambda: self._store.write(delivery, publish))
 
     async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Try until it works; a failure that waiting cannot mend is raised."""

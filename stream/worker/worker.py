@@ -54,6 +54,7 @@ class Worker:
         self._touched: dict[int, set[int]] = defaultdict(set)
         self._delivery: asyncio.Task[None] | None = None
         self._lock = asyncio.Lock()
+        self._stopped = False
         self._checkpointed_at = time.monotonic()
         self.moved_at = time.monotonic()
 
@@ -74,7 +75,8 @@ class Worker:
             events: Faust events, un-acknowledged.
         """
         async with self._lock:
-            await self._take(events)
+            if not self._stopped:
+                await self._take(events)
 
     async def _take(self, events: Sequence[Any]) -> None:
         by_partition: dict[int, list[Any]] = defaultdict(list)
@@ -102,8 +104,14 @@ class Worker:
     async def checkpoint(self) -> None:
         """Save what changed, when it is time; waits for the delivery under way, so that state and database agree."""
         async with self._lock:
-            if time.monotonic() - self._checkpointed_at >= self._interval_s:
+            if not self._stopped and time.monotonic() - self._checkpointed_at >= self._interval_s:
                 await self._save()
+
+    async def stop(self) -> None:
+        """Finish what is under way and save everything, so that the next start has nothing to replay."""
+        async with self._lock:
+            self._stopped = True
+            await self._save()
 
     async def _save(self) -> None:
         await self._settled()
