@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
 from schemas.layout import Floats, Ints
 from simulators.cascade import Cut, halving, needed, share
 from simulators.customers import KINDS
-from simulators.grid import Grid
+from simulators.grid import Grid, Rows
 from simulators.load_shape import LoadShape, year_number
 from simulators.local_time import HALF_HOURS
 from simulators.randomness import Bits, draw, lane, normal, salt
@@ -52,31 +53,36 @@ class Consumption:
     shape: LoadShape
     _years: Floats = field(init=False, repr=False, default_factory=lambda: np.zeros((1, 1)))
 
-    def day(self, meters: slice, day: int) -> tuple[Ints, Ints]:
-        """Return register at the start of a UTC day and the use since then.
+    def __post_init__(self) -> None:
+        self._day_shape = lru_cache(maxsize=4)(self.shape.day)
+
+    def day(self, meters: Rows, day: int) -> tuple[Ints, Ints]:
+        """Return the use until the start of a UTC day and since then.
 
         Args:
             meters: which.
             day: since the epoch.
 
-        Returns: int64[n] [Wh] since the epoch; int64[49, n] [Wh] at the end of each half hour, 0 first.
+        Returns: int64[n] [Wh] since the epoch; int64[49, n] [Wh] since midnight at the edge of each half hour.
         """
-        midnight = self._midnights(meters, day)
+        midnight = self.midnights(meters, day, year_number(self.grid.profile[meters]))
         start, use = midnight[0], np.zeros((HALF_HOURS + 1, midnight.shape[1]), dtype=np.int64)
         use[-1] = midnight[1] - start
-        expected = self.shape.day(day).take(self.grid.profile[meters], axis=1)
+        expected = self._day_shape(day).take(self.grid.profile[meters], axis=1)
         bursts, keys = _BURSTS[self.grid.kind[meters]], self.grid.keys[meters]
         for cut in _HALF_HOUR_CUTS:
             bend = _bend(keys, _HALF_HOURS, day * HALF_HOURS + cut.middle, _HALF_HOUR_SPREADS[cut.depth] * bursts)
             _cut(use, expected, cut, bend)
         return start, use
 
-    def within(self, meters: slice, half_hour: int, edges: tuple[Ints, Ints], minutes: Iterable[int]) -> list[Ints]:
+    def within(
+        self, meters: Rows, half_hour: int | Ints, edges: tuple[Ints, Ints], minutes: Iterable[int]
+    ) -> list[Ints]:
         """Return the use at moments inside a half hour.
 
         Args:
             meters: which.
-            half_hour: since the epoch.
+            half_hour: since the epoch; int64[n] where each meter's is another.
             edges: int64[n], [Wh] at its start and at its end, from any zero.
             minutes: whole minutes after its start, 0 to 30.
 
@@ -92,12 +98,18 @@ class Consumption:
             known[cut.middle] = known[cut.start] + share(whole, before, after, bend)
         return [known[minute] for minute in minutes]
 
-    def _midnights(self, meters: slice, day: int) -> Ints:
-        """Return the use since the epoch at the start and the end of a day, int64[2, n] [Wh]."""
+    def midnights(self, meters: Rows, day: int, year_profile: Ints) -> Ints:
+        """Return the energy since the epoch at the start and the end of a day, int64[2, n] [Wh].
+
+        Args:
+            meters: which.
+            day: since the epoch.
+            year_profile: int64[n], how their energy spreads over the years.
+        """
         block, inside = divmod(day, BLOCK_DAYS)
         first = block * BLOCK_DAYS
         years = self._expected_until(first + BLOCK_DAYS)
-        expected = years[first : first + BLOCK_DAYS + 1].take(year_number(self.grid.profile[meters]), axis=1)
+        expected = years[first : first + BLOCK_DAYS + 1].take(year_profile, axis=1)
         daily_wh, bursts = self.grid.daily_wh[meters], _BURSTS[self.grid.kind[meters]]
         total = np.zeros((BLOCK_DAYS + 1, len(daily_wh)), dtype=np.int64)
         total[[0, -1]] = np.rint(daily_wh * expected[[0, -1]])
@@ -111,7 +123,7 @@ class Consumption:
         return self._years
 
 
-def _bend(keys: Bits, purpose: int, counter: int, spread: Floats) -> Floats:
+def _bend(keys: Bits, purpose: int, counter: int | Ints, spread: Floats) -> Floats:
     odds: Floats = np.exp(spread * normal(lane(draw(keys, purpose, counter), 0)))
     return odds
 

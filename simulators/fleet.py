@@ -6,42 +6,67 @@ from datetime import datetime
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from schemas.layout import Floats, Ints
 from schemas.readings import ReadingBatch
-from simulators.consumption import Consumption
+from simulators.day import CHUNK, Day
 from simulators.grid import Grid
-from simulators.load_shape import LoadShape
-from simulators.local_time import DAY_MINUTES, DAY_S, EPOCH_DAY, HALF_HOURS, day_of
-from simulators.measurement import COLUMNS, Gauge
+from simulators.local_time import DAY_MINUTES, DAY_S, EPOCH_DAY, day_of
+from simulators.measurement import COLUMNS, Energies, Gauge, Surroundings
 from simulators.network import Drops, drops
+from simulators.premises import Premises
 from simulators.randomness import draw, salt
 from simulators.weather import Weather
 
-#: Meters worked on at once: their half hours stay in the cache of one core.
-_CHUNK = 8_192
 BATCH_ROWS = 500_000
 
 
 @dataclass(frozen=True)
-class Day:
-    """What is known of a whole UTC day before single intervals are asked for.
+class GridDay:
+    """A UTC day of the fleet's part of the grid.
 
     Attributes:
-        number: since the epoch.
-        register_wh: int64[n], at its start.
-        use_wh: int32[49, n], since its start, at each half hour.
-        load_w: int64[48, t], mean load of each transformer without its losses.
-        drops: voltages that follow.
+        energy: what its meters draw and feed in.
+        load_w: int64[48, t], mean load of each transformer without its losses, negative when it feeds in [W].
+        voltages: that follow from it.
     """
 
-    number: int
-    register_wh: Ints
-    use_wh: npt.NDArray[np.int32]
+    energy: Day
     load_w: Ints
-    drops: Drops
+    voltages: Drops
+
+
+@dataclass(frozen=True)
+class Span:
+    """Consecutive intervals of one UTC day.
+
+    Attributes:
+        day: since the epoch.
+        first: number of the first interval of the day.
+        count: how many.
+        minutes: length of each.
+    """
+
+    day: int
+    first: int
+    count: int
+    minutes: int
+
+    @property
+    def edges(self) -> Ints:
+        """Minutes of the day at which the intervals begin and end, int64[count + 1]."""
+        return (self.first + np.arange(self.count + 1)) * self.minutes
+
+    @property
+    def numbers(self) -> Ints:
+        """Numbers of the intervals since the epoch, int64[count]."""
+        return self.day * (DAY_MINUTES // self.minutes) + self.first + np.arange(self.count)
+
+    @property
+    def ends_s(self) -> Ints:
+        """Ends of the intervals, int64[count] [s since the epoch]."""
+        return self.day * DAY_S + self.edges[1:] * 60
 
 
 class Fleet:
@@ -57,7 +82,7 @@ class Fleet:
         self.grid = replace(grid, keys=draw(grid.keys, salt("fleet", seed), 0))
         self.feeders, self.transformers, self.meters = _part(grid, *part)
         self.weather = Weather(seed)
-        self.consumption = Consumption(self.grid, LoadShape(self.weather))
+        self.premises = Premises(self.grid, self.weather)
         self.day = lru_cache(maxsize=2)(self._day)
 
     def readings(
@@ -78,84 +103,69 @@ class Fleet:
         """
         if interval_s < 60 or interval_s % 60 or DAY_S % interval_s:
             raise ValueError(f"an interval is whole minutes that divide a day, not {interval_s} s")
-        minutes = interval_s // 60
-        first = (day_of(start) * DAY_MINUTES * 60 + int(start.timestamp()) % DAY_S) // interval_s
-        per_day, most = DAY_S // interval_s, max(1, batch_rows // (self.meters.stop - self.meters.start))
+        first = (day_of(start) * DAY_S + int(start.timestamp()) % DAY_S) // interval_s
+        most = max(1, batch_rows // (self.meters.stop - self.meters.start))
         for begin in range(first, first + steps, most):
-            yield self._run(begin, min(begin + most, first + steps), per_day)
+            spans = _spans(begin, min(begin + most, first + steps), interval_s // 60)
+            yield ReadingBatch.concat([self._batch(span) for span in spans])
 
-    def _run(self, begin: int, end: int, per_day: int) -> ReadingBatch:
-        """Generate the intervals from one number to another, counted from the epoch."""
-        days = range(begin // per_day, -(-end // per_day))
-        spans = [(day, max(begin, day * per_day), min(end, (day + 1) * per_day)) for day in days]
-        minutes = DAY_MINUTES // per_day
-        parts = [self._batch(day, start - day * per_day, stop - start, minutes) for day, start, stop in spans]
-        return ReadingBatch.concat(parts)
-
-    def _day(self, number: int) -> Day:
-        meters = self.meters.stop - self.meters.start
-        register = np.empty(meters, dtype=np.int64)
-        use = np.empty((HALF_HOURS + 1, meters), dtype=np.int32)
-        for chunk in _chunks(self.meters):
-            here = slice(chunk.start - self.meters.start, chunk.stop - self.meters.start)
-            register[here], use[:, here] = self.consumption.day(chunk, number)
-        first = self.grid.transformer_start[self.transformers] - self.meters.start
-        load_w = 2 * np.add.reduceat(np.diff(use, axis=0), first, axis=1, dtype=np.int64)
+    def _day(self, number: int) -> GridDay:
+        energy = self.premises.day(self.meters, number)
+        transformer = self.grid.transformer_start[self.transformers] - self.meters.start
+        net = np.diff(energy.drawn_wh, axis=0)
+        net[:, energy.solar] -= np.diff(energy.fed_wh, axis=0)
+        load_w = 2 * np.add.reduceat(net, transformer, axis=1, dtype=np.int64)
         voltages = drops(self.grid, self.transformers, self.feeders, load_w, number)
-        return Day(number, register, use, load_w, voltages)
+        return GridDay(energy, load_w, voltages)
 
-    def _batch(self, day: int, first: int, count: int, minutes: int) -> ReadingBatch:
-        known = self.day(day)
-        rows = self.meters.stop - self.meters.start
-        columns = {name: np.empty((count, rows)) for name in COLUMNS}
-        counters = day * (DAY_MINUTES // minutes) + first + np.arange(count)
-        voltages = known.drops.at(((first + 1 + np.arange(count)) * minutes - 1) // 30)
-        for chunk in _chunks(self.meters):
-            here = slice(chunk.start - self.meters.start, chunk.stop - self.meters.start)
-            edges = self._edges(known, chunk, first, count, minutes)
-            gauge = Gauge(self.grid, chunk, self.transformers.start)
-            for name, values in gauge.measure(known.register_wh[here], edges, minutes, counters, voltages).items():
+    def _batch(self, span: Span) -> ReadingBatch:
+        known = self.day(span.day)
+        meters = self.meters.stop - self.meters.start
+        columns = {name: np.empty((span.count, meters)) for name in COLUMNS}
+        seconds = span.ends_s.astype(np.float64)
+        # The busbar and the load are known by half hours: an interval sees the one that it ends in.
+        around = Surroundings(
+            voltages=known.voltages.at((span.edges[1:] - 1) // 30),
+            temperature_c=self.weather.temperature_c(seconds),
+            frequency_hz=self.weather.frequency_hz(seconds),
+        )
+        for start in range(0, meters, CHUNK):
+            here = slice(start, min(start + CHUNK, meters))
+            gauge = Gauge(self.grid, slice(self.meters.start + here.start, self.meters.start + here.stop))
+            energies = _energies(known.energy, here, span.edges)
+            for name, values in gauge.measure(energies, around, span.minutes, span.numbers).items():
                 columns[name][:, here] = values
-        return self._as_batch(day, first, count, minutes, columns)
+        return self._as_batch(span, columns)
 
-    def _edges(self, known: Day, chunk: slice, first: int, count: int, minutes: int) -> Ints:
-        """Return the use since midnight at the edges of consecutive intervals, int64[count + 1, n] [Wh]."""
-        here = slice(chunk.start - self.meters.start, chunk.stop - self.meters.start)
-        use = known.use_wh[:, here]
-        moments = (first + np.arange(count + 1)) * minutes
-        edges = np.empty((count + 1, use.shape[1]), dtype=np.int64)
-        for half_hour in np.unique(moments // 30):
-            rows = np.flatnonzero(moments // 30 == half_hour)
-            inside = (moments[rows] - 30 * half_hour).tolist()
-            if inside == [0]:
-                edges[rows[0]] = use[half_hour]
-                continue
-            known_edges = use[half_hour].astype(np.int64), use[half_hour + 1].astype(np.int64)
-            number = known.number * HALF_HOURS + int(half_hour)
-            edges[rows] = self.consumption.within(chunk, number, known_edges, inside)
-        return edges
-
-    def _as_batch(self, day: int, first: int, count: int, minutes: int, columns: dict[str, Floats]) -> ReadingBatch:
+    def _as_batch(self, span: Span, columns: dict[str, Floats]) -> ReadingBatch:
         numbers = self.grid.meter_numbers[self.meters]
-        width, rows = numbers.itemsize, len(numbers) * count
+        width, rows = numbers.itemsize, len(numbers) * span.count
         text = pa.StringArray.from_buffers(
             rows,
             pa.py_buffer(np.arange(0, (rows + 1) * width, width, dtype=np.int32)),
-            pa.py_buffer(np.tile(numbers, count)),
+            pa.py_buffer(np.tile(numbers, span.count)),
         )
-        ends = (EPOCH_DAY + day) * DAY_S + (first + 1 + np.arange(count)) * minutes * 60
-        sequence = day * (DAY_MINUTES // minutes) + first + np.arange(count)
+        times = (span.ends_s + EPOCH_DAY * DAY_S) * 1_000_000
         return ReadingBatch.from_columns(
             meter_number=text,
-            reading_time=np.repeat(ends * 1_000_000, len(numbers)).view("datetime64[us]"),
-            sequence=np.repeat(sequence, len(numbers)),
+            reading_time=np.repeat(times, len(numbers)).view("datetime64[us]"),
+            sequence=np.repeat(span.numbers, len(numbers)),
             **{name: values.reshape(-1) for name, values in columns.items()},
         )
 
 
-def _chunks(meters: slice) -> Iterator[slice]:
-    for start in range(meters.start, meters.stop, _CHUNK):
-        yield slice(start, min(start + _CHUNK, meters.stop))
+def _energies(day: Day, here: slice, edges: Ints) -> Energies:
+    drawn = day.drawn(here, edges)
+    solar, fed = day.fed(here, edges)
+    return Energies(day.register_wh[here] + drawn[1:], np.diff(drawn, axis=0), solar, np.diff(fed, axis=0))
+
+
+def _spans(begin: int, end: int, minutes: int) -> Iterator[Span]:
+    """Cut a run of intervals, numbered from the epoch, at midnights."""
+    per_day = DAY_MINUTES // minutes
+    for day in range(begin // per_day, -(-end // per_day)):
+        first = max(begin, day * per_day)
+        yield Span(day, first - day * per_day, min(end, (day + 1) * per_day) - first, minutes)
 
 
 def _part(grid: Grid, which: int, of: int) -> tuple[slice, slice, slice]:

@@ -15,6 +15,11 @@ REACTIONS = (0.4, 1.0, 1.6)
 #: How much earlier or later than the average of their kind customers live [hours].
 SHIFTS = tuple(step / 6 for step in range(-5, 6))
 
+SOLAR_KIND = next(number for number, kind in enumerate(KINDS) if kind.name == "solar_battery")
+#: Rated power of panels [kW] over mean daily use [kWh], on average; and inverter and other losses.
+SOLAR_SIZE = 0.675
+PERFORMANCE = 0.84
+
 _WEEKDAY = np.array([kind.weekday for kind in KINDS])
 _WEEKEND = np.array([kind.weekend for kind in KINDS])
 _WEEK_MEAN = (5 * _WEEKDAY.mean(axis=1) + 2 * _WEEKEND.mean(axis=1)) / 7
@@ -46,6 +51,11 @@ def year_number(profile: Ints) -> Ints:
     return profile // len(SHIFTS)
 
 
+def drawn_number(profile: Ints) -> Ints:
+    """Return the year profile of what homes with panels and a battery still draw from the grid."""
+    return year_number(profile) + (len(KINDS) - SOLAR_KIND) * len(REGIONS) * len(REACTIONS)
+
+
 @dataclass(frozen=True)
 class LoadShape:
     """The expectations of one seed's weather.
@@ -59,7 +69,7 @@ class LoadShape:
     def days(self, days: int) -> Floats:
         """Return expected use from the epoch to the start of each day, [mean days of use].
 
-        Returns: float64[days + 1, year profiles].
+        Returns: float64[days + 1, year profiles]; the last block is for `drawn_number`.
         """
         numbers = np.arange(days, dtype=np.float64)
         temperature = self.weather.daily_mean_c(numbers + 0.5)
@@ -68,9 +78,21 @@ class LoadShape:
         winter = np.cos(2 * np.pi * (numbers - 14) / 365.2425)
         level = level * (1 + _SEASON[None, :, None] * winter[:, None, None])
         thermal = self._thermal(temperature, level[..., None])
-        total = np.zeros((days + 1, len(KINDS) * len(REGIONS) * len(REACTIONS)))
-        np.cumsum(thermal.reshape(days, -1), axis=0, out=total[1:])
+        drawn = thermal[:, SOLAR_KIND] * self._drawn_share(numbers, level[:, SOLAR_KIND])[..., None]
+        every = np.concatenate([thermal.reshape(days, -1), drawn.reshape(days, -1)], axis=1)
+        total = np.zeros((days + 1, every.shape[1]))
+        np.cumsum(every, axis=0, out=total[1:])
         return total
+
+    def _drawn_share(self, days: Floats, level: Floats) -> Floats:
+        """Return which share of their use homes with panels and a battery draw from the grid, float64[days, regions].
+
+        The curve follows what the battery rule of `storage` leaves over a year of `solar`: 9 % in June, 75 % in
+        December.
+        """
+        cover = SOLAR_SIZE * PERFORMANCE * self.weather.sunshine_kwh(days) / level
+        share: Floats = 1.0 - 0.93 * (1.0 - np.exp(-1.0 * cover))
+        return share
 
     def day(self, day: int) -> Floats:
         """Return expected use from a UTC day's start to each half hour, float64[49, day profiles], in no unit."""

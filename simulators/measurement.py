@@ -1,13 +1,16 @@
 """What a meter shows of an interval: energies as drawn, electrical quantities that fit, rounded as displayed."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from schemas.layout import Floats, Ints
 from simulators.customers import KINDS
-from simulators.grid import ADVANCED, BASIC, Grid
+from simulators.day import Columns
+from simulators.grid import Grid
 from simulators.network import NOMINAL_V, Drops
+from simulators.planning import ADVANCED, BASIC
 from simulators.randomness import Bits, draw, lane, normal, salt
 
 #: Measured columns in the order of the wire.
@@ -18,7 +21,10 @@ COLUMNS = (
     "current_amps",
     "power_factor",
     "register_kwh",
+    "export_kwh",
     "reactive_kvarh",
+    "frequency_hz",
+    "temperature_c",
 )
 
 _NOISE = salt("measurement")
@@ -31,58 +37,98 @@ _SERVICE_DROP_V = 1.2
 _LEAST_DESIGN_W = 6_000.0
 
 
+class Energies(NamedTuple):
+    """What flowed in k consecutive intervals through n meters, of which s have panels.
+
+    Attributes:
+        register_wh: int64[k, n], drawn since the register began, at the end of each interval [Wh].
+        drawn_wh: int64[k, n] [Wh].
+        solar: int[s], which of the n meters have panels.
+        fed_wh: int64[k, s] [Wh].
+    """
+
+    register_wh: Ints
+    drawn_wh: Ints
+    solar: Columns
+    fed_wh: Ints
+
+
+class Surroundings(NamedTuple):
+    """What meters find around them in k intervals.
+
+    Attributes:
+        voltages: of the grid, k rows.
+        temperature_c: float64[k, regions], of the air [degree Celsius].
+        frequency_hz: float64[k].
+    """
+
+    voltages: Drops
+    temperature_c: Floats
+    frequency_hz: Floats
+
+
 @dataclass(frozen=True)
 class Gauge:
-    """The meters of a run of a grid, with what measuring needs to know of each.
+    """A run of meters that measure.
 
     Args:
         grid: the whole grid.
         meters: which of its meters.
-        first_transformer: the transformer of column 0 of the voltages.
     """
 
     grid: Grid
     meters: slice
-    first_transformer: int
 
-    def measure(
-        self, register_wh: Ints, edges: Ints, minutes: int, counters: Ints, voltages: Drops
-    ) -> dict[str, Floats]:
+    def measure(self, energies: Energies, around: Surroundings, minutes: int, numbers: Ints) -> dict[str, Floats]:
         """Measure consecutive intervals.
 
         Args:
-            register_wh: int64[n], at the edges' zero.
-            edges: int64[k + 1, n], use at the edges of k intervals [Wh].
+            energies: of these meters.
+            around: of the same intervals.
             minutes: length of an interval.
-            counters: int64[k], number of each interval, for its noise.
-            voltages: of the half hour that each interval ends in, float64[k, transformers].
+            numbers: int64[k], of the intervals since the epoch, for the noise.
 
-        Returns: float64[k, n] for each of COLUMNS; NaN where a meter cannot measure it. With three phases, voltage
-            and current are those of each phase, so that P^2 + Q^2 = (phases V I)^2.
+        Returns: float64[k, n] for each of COLUMNS; NaN where a meter cannot measure it. P is the power drawn less the
+            power fed in. With three phases, voltage and current are those of each phase: P^2 + Q^2 = (phases V I)^2.
         """
-        energy_wh = np.diff(edges, axis=0)
-        power_w = energy_wh * (60.0 / minutes)
-        bits = draw(self.grid.keys[self.meters], _NOISE, counters[:, None])
-        voltage = self._voltage(power_w, bits, voltages)
-        factor = self._power_factor(bits)
-        reactive = energy_wh * np.sqrt(1.0 / (factor * factor) - 1.0)
-        device = self.grid.device[self.meters]
+        exported = np.full(energies.drawn_wh.shape, np.nan)
+        exported[:, energies.solar] = energies.fed_wh / 1000.0
+        net_wh = energies.drawn_wh.copy()
+        net_wh[:, energies.solar] -= energies.fed_wh
+        power_w = np.multiply(net_wh, 60.0 / minutes, dtype=np.float64)
+        bits = draw(self.grid.keys[self.meters], _NOISE, numbers[:, None])
+        voltage, factor = self._voltage(power_w, bits, around.voltages), self._power_factor(bits)
+        np.abs(power_w, out=power_w)
         current = _rounded(power_w / (voltage * factor * self.grid.phases[self.meters]), 1000)
-        current[:, device == BASIC] = np.nan
-        factor[:, device == BASIC] = np.nan
-        reactive[:, device != ADVANCED] = np.nan
-        return {
-            "consumption_kwh": energy_wh / 1000.0,
-            "demand_kw": _rounded(power_w / 1000.0, 10_000),
-            "voltage": voltage,
-            "current_amps": current,
-            "power_factor": factor,
-            "register_kwh": (register_wh + edges[1:]) / 1000.0,
-            "reactive_kvarh": np.rint(reactive) / 1000.0,
-        }
+        reactive = _rounded(np.abs(net_wh) * (np.sqrt(1.0 / (factor * factor) - 1.0) / 1000.0), 1000)
+        shown = {"current_amps": current, "power_factor": factor}
+        rich = {"reactive_kvarh": reactive, **self._ambient(bits, around)}
+        device = self.grid.device[self.meters]
+        for values in shown.values():
+            values[:, device == BASIC] = np.nan
+        for values in rich.values():
+            values[:, device != ADVANCED] = np.nan
+        return (
+            shown
+            | rich
+            | {
+                "consumption_kwh": energies.drawn_wh / 1000.0,
+                "demand_kw": _rounded(np.multiply(energies.drawn_wh, 0.06 / minutes, dtype=np.float64), 10_000),
+                "voltage": voltage,
+                "register_kwh": energies.register_wh / 1000.0,
+                "export_kwh": exported,
+            }
+        )
+
+    def _ambient(self, bits: Bits, around: Surroundings) -> dict[str, Floats]:
+        """Return what cabinets feel: the air, damped, warmed by the house and by electronics."""
+        air = around.temperature_c.take(self.grid.meter_region[self.meters], axis=1)
+        cabinet = 6.5 + 0.72 * air + 0.4 * normal(lane(bits, 2))
+        frequency = np.repeat(_rounded(around.frequency_hz.copy(), 1000)[:, None], air.shape[1], axis=1)
+        return {"temperature_c": _rounded(cabinet, 10), "frequency_hz": frequency}
 
     def _voltage(self, power_w: Floats, bits: Bits, voltages: Drops) -> Floats:
-        transformer = self.grid.meter_transformer[self.meters] - self.first_transformer
+        transformer = self.grid.meter_transformer[self.meters] - voltages.first
         design_w = np.maximum(_LEAST_DESIGN_W, self.grid.daily_wh[self.meters] * (5 / 24))
         volts = voltages.terminals.take(transformer, axis=1)
         volts -= voltages.line.take(transformer, axis=1) * self.grid.position[self.meters]

@@ -32,14 +32,16 @@ class Drops:
     Attributes:
         terminals: float64[h, t], at the low-voltage side of the transformer.
         line: float64[h, t], how much is lost from there to the far end of the line.
+        first: number of the transformer in column 0.
     """
 
     terminals: Floats
     line: Floats
+    first: int
 
     def at(self, half_hours: Ints) -> "Drops":
         """Return those of some half hours."""
-        return Drops(self.terminals[half_hours], self.line[half_hours])
+        return Drops(self.terminals[half_hours], self.line[half_hours], self.first)
 
 
 def drops(grid: Grid, transformers: slice, feeders: slice, load_w: Ints, day: int) -> Drops:
@@ -65,4 +67,4 @@ def drops(grid: Grid, transformers: slice, feeders: slice, load_w: Ints, day: in
     along = grid.transformer_position[transformers] * (2 - grid.transformer_position[transformers])
     terminals = (busbar - _FEEDER_DROP * feeder_loading)[:, feeder]
     terminals += _FEEDER_DROP * feeder_loading[:, feeder] * (1 - along) - _TRANSFORMER_DROP * loading
-    return Drops(terminals, _LINE_DROP * loading)
+    return Drops(terminals, _LINE_DROP * loading, transformers.start)

@@ -11,10 +11,17 @@ _COLDEST_DAY = 19.0
 _WARMEST_HOUR_UTC = 13.5
 _YEAR_DAYS = 365.2425
 
+#: Clear-sky day on a roof that faces south at 35 degrees, fitted to pvlib's for these regions [kWh/m2].
+_LONGEST_DAY = 171.0
+_CLEAR_MEAN_KWH = 5.6
+_CLEAR_SWING_KWH = 2.5
+
 #: Fronts: (period [days], standard deviation [K]); together about the 4.5 K by which daily means differ from their
 #: climate in central Europe.
 _FRONTS = ((3.0, 3.4), (11.0, 3.4))
 _FRONT_SALTS = tuple(salt("front", str(period)) for period, _ in _FRONTS)
+
+_FREQUENCY = salt("frequency")
 
 #: Clouds: (period [hours], weight in the standard normal sum).
 _CLOUD_LAYERS = ((40.0, 0.75), (5.0, 0.50), (0.35, 0.45))
@@ -59,6 +66,31 @@ class Weather:
         summer = 0.5 - 0.5 * np.cos(2 * np.pi * (days - _COLDEST_DAY) / _YEAR_DAYS)
         cycle = np.cos(2 * np.pi * (days - _WARMEST_HOUR_UTC / 24))
         return self.daily_mean_c(days) + ((2.0 + 3.5 * summer) * cycle)[:, None]
+
+    def sunshine_kwh(self, days: Floats) -> Floats:
+        """Return about what a day brings to a square metre of a southern roof, float64[t, regions] [kWh/m2].
+
+        Args:
+            days: float64[t], whole days since the epoch.
+        """
+        hours = np.array([8.5, 10.5, 12.5, 14.5])
+        share = self.clear_share(((days[:, None] + hours / 24) * DAY_S).reshape(-1))
+        year = np.cos(2 * np.pi * (days - _LONGEST_DAY) / _YEAR_DAYS)[:, None]
+        clear = _CLEAR_MEAN_KWH + _CLEAR_SWING_KWH * year
+        total: Floats = clear * share.reshape(len(days), len(hours), -1).mean(axis=1)
+        return total
+
+    def frequency_hz(self, seconds: Floats) -> Floats:
+        """Return the mains frequency of the whole grid, float64[t] [Hz].
+
+        Args:
+            seconds: float64[t], seconds since the simulation's epoch.
+        """
+        # Continental Europe keeps within about 20 mHz of nominal most of the time.
+        deviation = smooth(self._keys[:1], _FREQUENCY, seconds / 240.0) + smooth(
+            self._keys[:1], _FREQUENCY, seconds / 17
+        )
+        return 50.0 + 0.013 * deviation[:, 0]
 
     def clear_share(self, seconds: Floats) -> Floats:
         """Return which share of the clear-sky radiation comes through, float64[t, regions] in 0.08 to 1.

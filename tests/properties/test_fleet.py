@@ -52,7 +52,8 @@ def test_power_voltage_and_current_fit(seed: int, day: int, minute: int) -> None
     grid = Grid.build(meters=200, seed=seed)
     (batch,) = Fleet(grid, seed=seed).readings(moment(day, minute), 12, 900)
     voltage, current, factor = (column(batch, name, 200) for name in ("voltage", "current_amps", "power_factor"))
-    power_w = 1000 * (column(batch, "consumption_kwh", 200)) * 4
+    net_kwh = column(batch, "consumption_kwh", 200) - np.nan_to_num(column(batch, "export_kwh", 200))
+    power_w = 4000 * np.abs(net_kwh)
     apparent = grid.phases * voltage * current
     tolerance = grid.phases * voltage * 0.0005 + 1e-6
     seen = ~np.isnan(current)
