@@ -46,7 +46,7 @@ def open_recorded(
     """Open a file; one that cannot be of this format is refused here, before anything is sent.
 
     A file whose format keeps the order of time is streamed, and so is any with `Order.FILE`; others are read whole
-    first (about 200 bytes of memory per reading).
+    first (about 230 bytes of memory per reading).
 
     Args:
         path: the file, gzip or not.

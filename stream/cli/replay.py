@@ -77,7 +77,13 @@ _FORMATS_HELP = "\n".join(f"{form.name:14} {form.summary}" for form in FORMATS.v
     show_default=True,
     help="Seconds of the recording per second.",
 )
-@click.option("--mode", type=click.Choice([mode.value for mode in Mode]), default=Mode.SINGLE.value, show_default=True)
+@click.option(
+    "--mode",
+    type=click.Choice([mode.value for mode in Mode]),
+    default=Mode.SINGLE.value,
+    show_default=True,
+    help="A message per reading, or arrays.",
+)
 @click.option(
     "--batch",
     type=click.IntRange(1, MOST_PER_MESSAGE),
@@ -88,7 +94,13 @@ _FORMATS_HELP = "\n".join(f"{form.name:14} {form.summary}" for form in FORMATS.v
 @click.option("--concentrator", default="replay", show_default=True, help="Name of the concentrator in its topic.")
 @click.option("--meter", help="Meter number, where the file does not name its meters.")
 @click.option("--zone", help="Time zone of the file's clock: Europe/Paris, UTC, +10:00.")
-@click.option("--order", type=click.Choice([o.value for o in Order]), default=Order.TIME.value, show_default=True)
+@click.option(
+    "--order",
+    type=click.Choice([order.value for order in Order]),
+    default=Order.TIME.value,
+    show_default=True,
+    help="As it happened, or as it stands in the file (then a file of any size is streamed).",
+)
 @click.option("--shuffle", type=int, metavar="SEED", help="Send in a random order.")
 @click.option("--limit", type=click.IntRange(1), help="Send only the first readings of the file.")
 @click.option("--ignore-unknown", is_flag=True, help="plain_csv: leave out columns that are not known.")
