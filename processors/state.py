@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from schemas.layout import Positions
+from schemas.layout import Ints, Positions
 
 #: Hour of day, for working days and for weekends.
 SLOTS = 48
@@ -42,6 +42,7 @@ class MeterState:
         spread_kw: mean absolute deviation of power from its mean [kW].
         slot_mean_kw, slot_spread_kw, slot_count: the same per slot of the week, and how often each was seen.
         meter_id, group_id: keys in the database, 0 while unknown; a cache, not part of a checkpoint.
+        resolved: whether these keys are up to date; an outdated meter_id still serves, a meter keeps its own.
     """
 
     last_time_us: npt.NDArray[np.int64]
@@ -61,6 +62,7 @@ class MeterState:
         self._capacity = 0
         self.meter_id = np.zeros(0, dtype=np.int64)
         self.group_id = np.zeros(0, dtype=np.int64)
+        self.resolved = np.zeros(0, dtype=bool)
         for name, (kind, width, _) in COLUMNS.items():
             setattr(self, name, np.empty((0, width) if width > 1 else 0, dtype=kind))
 
@@ -115,6 +117,7 @@ class MeterState:
             setattr(self, name, new)
         self.meter_id = np.pad(self.meter_id, (0, capacity - self._capacity))
         self.group_id = np.pad(self.group_id, (0, capacity - self._capacity))
+        self.resolved = np.pad(self.resolved, (0, capacity - self._capacity))
         self._capacity = capacity
 
     def place(self, names: list[str | None], first_row: int) -> None:
@@ -145,5 +148,9 @@ class MeterState:
         return [name for row in rows.tolist() if (name := self._names[row]) is not None]
 
     def unresolved(self, rows: Positions) -> Positions:
-        """Return those of the rows, each once, whose database keys are not known yet."""
-        return np.unique(rows[self.meter_id[rows] == 0])
+        """Return those of the rows, each once, whose database keys are not known or out of date."""
+        return np.unique(rows[~self.resolved[rows]])
+
+    def resolve(self, rows: Positions, meter_id: Ints, group_id: Ints) -> None:
+        """Take over database keys of meters."""
+        self.meter_id[rows], self.group_id[rows], self.resolved[rows] = meter_id, group_id, True

@@ -68,25 +68,20 @@ class DatabaseBehind(MeterstreamError):
         self.stored = stored
 
 
-class RecordsLost(MeterstreamError):
-    """Kafka no longer holds records that were never stored (retention or truncation): never silent.
+class StepMissing(MeterstreamError):
+    """Records were processed whose predecessors never took effect; only a fresh start can put that right.
 
     Args:
-        topic: Kafka topic.
         partition: Kafka partition.
-        first_missing: first offset that is gone.
-        next_available: first offset that Kafka still has.
+        stored: next offset that the database holds.
+        first: first offset that is to take effect.
     """
 
-    def __init__(self, topic: str, partition: int, first_missing: int, next_available: int) -> None:
-        super().__init__(
-            f"{topic}[{partition}]: records {first_missing} to {next_available - 1} are gone from Kafka and were "
-            "never stored; check the topic's retention, then see `meterstream reconcile`"
-        )
-        self.topic = topic
+    def __init__(self, partition: int, stored: int, first: int) -> None:
+        super().__init__(f"partition {partition}: offsets {stored} to {first - 1} were processed but never stored")
         self.partition = partition
-        self.first_missing = first_missing
-        self.next_available = next_available
+        self.stored = stored
+        self.first = first
 
 
 class ConfigurationError(MeterstreamError):

@@ -7,6 +7,7 @@ import numpy as np
 from schemas.delivery import NO_WATERMARK_US, Delivery, Position, Rows, Stored
 from schemas.errors import MeterstreamError, OffsetConflict
 from schemas.layout import Ints
+from schemas.registry import RegistryEntry
 from schemas.rejected import Rejected
 from sinks.sink import BeforeCommit
 
@@ -30,6 +31,8 @@ class MemoryStore:
         self.alerts: set[str] = set()
         self.positions: dict[tuple[str, str, int], Position] = {}
         self._meters: dict[str, int] = {}
+        self._transformers: dict[str, int] = {}
+        self._transformer_of: dict[str, int] = {}
         self._failures: Iterator[MeterstreamError | None] = iter(failures)
 
     async def open(self) -> None:
@@ -43,9 +46,18 @@ class MemoryStore:
         return self.positions.setdefault((topic, topic_id, partition), Position(first_offset, NO_WATERMARK_US))
 
     async def resolve(self, meter_numbers: Sequence[str]) -> tuple[Ints, Ints]:
-        """Number meters from 1 in the order of their coming; none has a transformer."""
+        """Number meters from 1 in the order of their coming."""
         ids = [self._meters.setdefault(name, len(self._meters) + 1) for name in meter_numbers]
-        return np.array(ids, dtype=np.int64), np.zeros(len(ids), dtype=np.int64)
+        groups = [self._transformer_of.get(name, 0) for name in meter_numbers]
+        return np.array(ids, dtype=np.int64), np.array(groups, dtype=np.int64)
+
+    async def register(self, entries: Sequence[RegistryEntry]) -> None:
+        """Take over where meters stand in the grid; transformers are numbered from 1 in the order of their coming."""
+        for entry in entries:
+            number = 0
+            if entry.transformer is not None:
+                number = self._transformers.setdefault(entry.transformer, len(self._transformers) + 1)
+            self._transformer_of[entry.meter_number] = number
 
     async def keep_rejected(self, rejected: Sequence[Rejected]) -> None:
         """Keep what was rejected; one that is there already stays as it is."""

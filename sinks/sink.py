@@ -5,6 +5,7 @@ from typing import Protocol
 
 from schemas.delivery import Delivery, Position, Rows, Stored
 from schemas.layout import Ints
+from schemas.registry import RegistryEntry
 from schemas.rejected import Rejected
 
 #: Called with the store's verdict while its transaction is still open.
@@ -33,6 +34,13 @@ class Store(Protocol):
         Raises:
             OffsetConflict: another worker has moved one of the partitions.
             ServiceUnavailable: nothing was stored; try again later.
+        """
+
+    async def register(self, entries: Sequence[RegistryEntry]) -> None:
+        """Take over where meters stand in the grid; a newer entry replaces an older one.
+
+        Raises:
+            ServiceUnavailable: try again later; repeating is safe.
         """
 
     async def keep_rejected(self, rejected: Sequence[Rejected]) -> None:

@@ -15,6 +15,7 @@ from processors.windows import summarise
 from schemas.delivery import Delivery, Position, Progress, Stored
 from schemas.errors import OffsetConflict, ServiceUnavailable
 from schemas.layout import Ints
+from schemas.registry import RegistryEntry
 from schemas.rejected import Rejected
 from schemas.windows import WINDOW_LENGTHS_S
 from sinks import timescale_sql as sql
@@ -49,8 +50,8 @@ class TimescaleStore:
     async def close(self) -> None:
         """Disconnect."""
         if self._connection is not None:
-            await self._connection.close()
-            self._connection = None
+            connection, self._connection = self._connection, None
+            await connection.close()
 
     async def position(self, topic: str, topic_id: str, partition: int, first_offset: int) -> Position:
         """Return where a partition stands; one never seen starts at `first_offset`."""
@@ -85,6 +86,11 @@ class TimescaleStore:
                 await _advance(connection, delivery, step, stored)
             await before_commit(stored)
         return stored
+
+    async def register(self, entries: Sequence[RegistryEntry]) -> None:
+        """Take over where meters stand in the grid; a newer entry replaces an older one."""
+        async with self._connected() as connection:
+            await connection.execute(sql.REGISTER, sql.registry_arrays(entries))
 
     async def keep_rejected(self, rejected: Sequence[Rejected]) -> None:
         """Keep what was rejected; one that is there already stays as it is."""
@@ -131,14 +137,20 @@ class TimescaleStore:
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[psycopg.AsyncConnection]:
         """Give the connection, made anew where it was lost; a lost one surfaces as ServiceUnavailable."""
-        try:
-            if self._connection is None or self._connection.closed:
-                self._connection = await psycopg.AsyncConnection.connect(self._url, autocommit=True, connect_timeout=10)
-                await self._connection.execute(sql.STAGING)
-            yield self._connection
-        except psycopg.OperationalError as error:
-            await self.close()
-            raise ServiceUnavailable("database", error) from error
+        async with self._lock:
+            try:
+                if self._connection is None or self._connection.closed:
+                    self._connection = await psycopg.AsyncConnection.connect(
+                        self._url, autocommit=True, connect_timeout=10
+                    )
+                    await self._connection.execute(sql.STAGING)
+                yield self._connection
+            except BaseException as error:
+                # Whatever went wrong, cancellation included, the connection may be in the middle of something.
+                await self.close()
+                if isinstance(error, psycopg.OperationalError):
+                    raise ServiceUnavailable("database", error) from error
+                raise
 
 
 async def _copy(connection: psycopg.AsyncConnection, statement: str, data: bytes) -> None:

@@ -10,6 +10,7 @@ from processors.windows import WindowPartials
 from schemas.alerts import Alert
 from schemas.delivery import NO_WATERMARK_US, Rows
 from schemas.quality import FLAGS
+from schemas.registry import RegistryEntry
 from schemas.rejected import Rejected
 from sinks.copy_binary import CopyColumn, instant, integer, number, text
 
@@ -102,6 +103,40 @@ FROM unnest(%s::text[]) WITH ORDINALITY AS wanted (meter_number, position)
 JOIN smart_meters m USING (meter_number) ORDER BY wanted.position
 """
 
+# The newest entry of a batch wins; an element keeps what it had where the entry does not say.
+REGISTER = """
+WITH entries AS (
+    SELECT DISTINCT ON (meter_number) * FROM unnest(
+        %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[]
+    ) WITH ORDINALITY AS e (meter_number, transformer, feeder, substation, region, customer_class, status, position)
+    ORDER BY meter_number, position DESC
+), stations AS (
+    INSERT INTO substations AS s (name, region)
+    SELECT DISTINCT ON (substation) substation, region FROM entries WHERE substation IS NOT NULL
+    ON CONFLICT (name) DO UPDATE SET region = coalesce(excluded.region, s.region)
+    RETURNING substation_id, name
+), lines AS (
+    INSERT INTO feeders AS f (name, substation_id)
+    SELECT DISTINCT ON (e.feeder) e.feeder, s.substation_id
+    FROM entries e LEFT JOIN stations s ON s.name = e.substation WHERE e.feeder IS NOT NULL
+    ON CONFLICT (name) DO UPDATE SET substation_id = coalesce(excluded.substation_id, f.substation_id)
+    RETURNING feeder_id, name
+), boxes AS (
+    INSERT INTO transformers AS t (name, feeder_id)
+    SELECT DISTINCT ON (e.transformer) e.transformer, f.feeder_id
+    FROM entries e LEFT JOIN lines f ON f.name = e.feeder WHERE e.transformer IS NOT NULL
+    ON CONFLICT (name) DO UPDATE SET feeder_id = coalesce(excluded.feeder_id, t.feeder_id)
+    RETURNING transformer_id, name
+)
+INSERT INTO smart_meters AS m (meter_number, transformer_id, customer_class, status)
+SELECT e.meter_number, b.transformer_id, e.customer_class, e.status
+FROM entries e LEFT JOIN boxes b ON b.name = e.transformer
+ORDER BY e.meter_number
+ON CONFLICT (meter_number) DO UPDATE
+SET transformer_id = excluded.transformer_id, customer_class = excluded.customer_class, status = excluded.status
+"""
+_REGISTRY_FIELDS = ("meter_number", "transformer", "feeder", "substation", "region", "customer_class", "status")
+
 _ALERT_FIELDS = {
     "alert_id": "text",
     "kind": "text",
@@ -145,6 +180,11 @@ def alert_arrays(alerts: list[Alert]) -> list[list[Any]]:
 def rejected_arrays(rejected: Sequence[Rejected]) -> list[list[Any]]:
     """Return the parameters of ADD_REJECTED."""
     return [[getattr(item, name) for item in rejected] for name in _REJECTED_FIELDS]
+
+
+def registry_arrays(entries: Sequence[RegistryEntry]) -> list[list[Any]]:
+    """Return the parameters of REGISTER."""
+    return [[getattr(entry, name) for entry in entries] for name in _REGISTRY_FIELDS]
 
 
 def reading_columns(rows: Rows) -> list[CopyColumn]:

@@ -78,7 +78,8 @@ CREATE TABLE window_partials (
 CREATE INDEX window_partials_unpublished ON window_partials (window_s, window_start) WHERE NOT published;
 
 CREATE VIEW window_aggregates AS
-SELECT 'transformer/' || coalesce(t.name, 'unassigned')                   AS element,
+SELECT w.transformer_id,
+       'transformer/' || coalesce(t.name, 'unassigned')                   AS element,
        w.window_start,
        w.window_s,
        sum(w.readings)::bigint                                             AS readings,

@@ -1,5 +1,6 @@
 """`meterstream run`: the long-running processes of the engine."""
 
+import faulthandler
 import sys
 
 import click
@@ -17,6 +18,8 @@ def run() -> None:
         meterstream stack up
         meterstream run bridge
     """
+    # A crash inside a native library should leave a trace of where it was.
+    faulthandler.enable()
 
 
 @run.command()

@@ -1,8 +1,9 @@
 """The worker's Faust application, built by a function: topics, agents, table and watch on one screen."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import faust
@@ -11,17 +12,21 @@ from prometheus_client import CollectorRegistry
 
 from processors.judge import Judging
 from processors.validate import Limits
-from schemas.topics import METERS_RAW, METERS_REJECTED
+from schemas.registry import RegistryEntry
+from schemas.rejected import Rejected
+from schemas.topics import METERS_RAW, METERS_REGISTRY, METERS_REJECTED, TopicSpec
 from sinks.sink import Latest, Store
+from sinks.windows_outbox import WindowOutbox
 from stream.metrics import WorkerMetrics
 from stream.settings import Settings
 from stream.stack.endpoints import Endpoints
 from stream.topics import bootstrap_servers
 from stream.worker.checkpoints import Checkpoints
 from stream.worker.deliver import Deliverer
+from stream.worker.keepers import Keeper
 from stream.worker.newest import NewestKeeper
 from stream.worker.publish import Publisher
-from stream.worker.rejects import RejectKeeper
+from stream.worker.windows import WindowPublisher
 from stream.worker.worker import Worker
 
 _log = structlog.get_logger("worker")
@@ -33,6 +38,9 @@ _CHANGELOG = {
     "min.cleanable.dirty.ratio": "0.1",
     "max.compaction.lag.ms": "120000",
 }
+
+#: Side topics are taken in lots of this many records, or after this wait [s].
+_FEW, _SOON_S = 1_000, 0.5
 
 
 @dataclass(frozen=True)
@@ -59,7 +67,13 @@ class WorkerApp:
 
 
 def build_app(
-    settings: Settings, endpoints: Endpoints, topic_id: str, partitions: int, store: Store, latest: Latest
+    settings: Settings,
+    endpoints: Endpoints,
+    topic_id: str,
+    partitions: int,
+    store: Store,
+    latest: Latest,
+    outbox: WindowOutbox,
 ) -> WorkerApp:
     """Wire the whole flow.
 
@@ -70,6 +84,7 @@ def build_app(
         partitions: how many partitions the raw topic has.
         store: where everything is kept for good; open.
         latest: where newest values are kept.
+        outbox: where closed windows are found.
     """
     app = _new_app(settings, endpoints, partitions)
     registry = CollectorRegistry()
@@ -88,9 +103,10 @@ def build_app(
         judging=Judging(),
         checkpoint_interval_s=settings.worker.checkpoint_interval_s,
     )
-    _add_agents(app, settings, worker, RejectKeeper(app, store))
+    _add_agents(app, settings, worker, store)
     _add_watch(app, worker)
     app.task(newest.run)
+    app.task(WindowPublisher(app, outbox).run)
     return WorkerApp(app, worker, registry)
 
 
@@ -116,22 +132,39 @@ def _new_app(settings: Settings, endpoints: Endpoints, partitions: int) -> Any:
     )
 
 
-def _add_agents(app: Any, settings: Settings, worker: Worker, keeper: RejectKeeper) -> None:
+def _add_agents(app: Any, settings: Settings, worker: Worker, store: Store) -> None:
     within_s = settings.worker.take_within_ms / 1000
+    rejects = Keeper(app, Rejected, store.keep_rejected)
+    registry = Keeper(app, RegistryEntry, partial(_register, worker, store))
 
     # Concurrency stays 1: with more, Faust can commit past messages that are still in flight.
-    @app.agent(app.topic(METERS_RAW.name, key_serializer="raw", value_serializer="raw"), concurrency=1)
+    @app.agent(_topic(app, METERS_RAW), concurrency=1)
     async def readings(stream: Any) -> AsyncIterator[None]:
         async for events in stream.noack_take(settings.worker.take_records, within=within_s):
             await _or_crash(app, worker.take(events))
             await _or_crash(app, worker.checkpoint())
             yield
 
-    @app.agent(app.topic(METERS_REJECTED.name, key_serializer="raw", value_serializer="raw"), concurrency=1)
-    async def rejects(stream: Any) -> AsyncIterator[None]:
-        async for events in stream.noack_take(1_000, within=0.5):
-            await _or_crash(app, keeper.take(events))
+    @app.agent(_topic(app, METERS_REJECTED), concurrency=1)
+    async def rejected(stream: Any) -> AsyncIterator[None]:
+        async for events in stream.noack_take(_FEW, within=_SOON_S):
+            await _or_crash(app, rejects.take(events))
             yield
+
+    @app.agent(_topic(app, METERS_REGISTRY), concurrency=1)
+    async def registered(stream: Any) -> AsyncIterator[None]:
+        async for events in stream.noack_take(_FEW, within=_SOON_S):
+            await _or_crash(app, registry.take(events))
+            yield
+
+
+def _topic(app: Any, spec: TopicSpec) -> Any:
+    return app.topic(spec.name, key_serializer="raw", value_serializer="raw")
+
+
+async def _register(worker: Worker, store: Store, entries: Sequence[RegistryEntry]) -> None:
+    await store.register(entries)
+    worker.moved([entry.meter_number for entry in entries])
 
 
 def _add_watch(app: Any, worker: Worker) -> None:

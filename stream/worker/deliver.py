@@ -130,7 +130,7 @@ class Deliverer:
             if len(rows):
                 names = state.names_at(rows)
                 meter_id, group_id = await self._patiently(partial(self._store.resolve, names))
-                state.meter_id[rows], state.group_id[rows] = meter_id, group_id
+                state.resolve(rows, meter_id, group_id)
 
     async def _write(self, due: list[Effects]) -> tuple[Delivery, Stored]:
         delivery = Delivery(

@@ -15,6 +15,7 @@ from schemas import json_writer
 from schemas.alerts import Alert
 from schemas.codec import decode
 from schemas.delivery import Position, Progress, Rows
+from schemas.errors import StepMissing
 from schemas.layout import Ints, Mask, Positions, instant_of
 from schemas.readings import ReadingBatch
 from schemas.rejected import Rejected
@@ -43,6 +44,7 @@ class Step:
 
     Attributes:
         partition: Kafka partition.
+        first_offset: first offset that had not been processed before.
         next_offset: first offset after the records.
         batch: n valid readings.
         state_rows: intp[n], row of each reading's meter.
@@ -55,6 +57,7 @@ class Step:
     """
 
     partition: int
+    first_offset: int
     next_offset: int
     batch: ReadingBatch
     state_rows: Positions
@@ -132,12 +135,14 @@ class PartitionFlow:
             rejected += self._invalid(batch.where(invalid), codes[invalid], offset[invalid], arrived_us[invalid])
             rejected_at = np.r_[rejected_at, offset[invalid]]
             batch, offset, arrived_us = batch.where(~invalid), offset[~invalid], arrived_us[~invalid]
+        first_offset = records[0].offset if self.next_offset is None else self.next_offset
         self.next_offset = int(offsets[-1]) + 1
         rows = self.state.rows(batch.meter_number)
         judgement = judge(batch, rows, self.state, self._judging, self._seen(rows, offset))
         repeated = repeats(rows, batch.time_us)
         return Step(
             self.partition,
+            first_offset,
             self.next_offset,
             batch,
             rows,
@@ -188,7 +193,12 @@ def effects(step: Step, state: MeterState, position: Position, lost_records: int
         lost_records: records before the step that Kafka no longer had.
 
     Returns: effects of the offsets from `position.next_offset` on, or None where there are none.
+
+    Raises:
+        StepMissing: an earlier step never took effect; going on would lose its records.
     """
+    if step.first_offset > position.next_offset:
+        raise StepMissing(step.partition, position.next_offset, step.first_offset)
     if step.next_offset <= position.next_offset:
         return None
     due = step.offset >= position.next_offset

@@ -12,6 +12,7 @@ from schemas.topics import METERS_RAW
 from sinks.migrations import migrate
 from sinks.redis import RedisLatest
 from sinks.timescale import TimescaleStore
+from sinks.windows_outbox import WindowOutbox
 from stream.backoff import Backoff
 from stream.endpoints import resolve
 from stream.health import Health, HealthServer
@@ -43,7 +44,8 @@ def run(settings: Settings) -> int:
     _patiently("kafka", lambda: _rewind(settings, endpoints, identity))
     store = TimescaleStore(endpoints.database_url, lateness_s=settings.worker.lateness_s)
     latest = RedisLatest(endpoints.redis_url, expiry_s=settings.redis_expiry_s)
-    built = build_app(settings, endpoints, identity, partitions, store, latest)
+    outbox = WindowOutbox(endpoints.database_url, lateness_s=settings.worker.lateness_s)
+    built = build_app(settings, endpoints, identity, partitions, store, latest, outbox)
     with HealthServer(
         "worker",
         lambda: _health(built, settings),

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import structlog
 
 from processors.judge import Judging
@@ -74,6 +75,10 @@ class Worker:
         Args:
             events: Faust events, un-acknowledged.
         """
+        # Faust cancels agents when partitions move; a batch half taken would leave state and database apart.
+        await asyncio.shield(asyncio.ensure_future(self._take_alone(events)))
+
+    async def _take_alone(self, events: Sequence[Any]) -> None:
         async with self._lock:
             if not self._stopped:
                 await self._take(events)
@@ -123,6 +128,12 @@ class Worker:
         self._metrics.seconds.labels("checkpoint").observe(time.perf_counter() - started)
         self._checkpointed_at = time.monotonic()
 
+    def moved(self, meter_numbers: Sequence[str]) -> None:
+        """Look meters up in the database again before they are next written: the registry has changed."""
+        for flow in self._flows.values():
+            rows = [row for name in meter_numbers if (row := flow.state.row(name)) is not None]
+            flow.state.resolved[np.array(rows, dtype=np.intp)] = False
+
     async def assigned(self, partitions: set[int]) -> None:
         """Forget partitions that have moved away."""
         async with self._lock:
@@ -144,6 +155,7 @@ class Worker:
         if flow is None or flow.next_offset is None:
             flow = self._restore(partition)
             position = await self._deliverer.position(partition, first)
+            flow.next_offset = min(first, position.next_offset)
             return flow, await self._lost(partition, position.next_offset, first)
         if first <= flow.next_offset:
             return flow, 0

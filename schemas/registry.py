@@ -1,0 +1,22 @@
+"""The registry: where a meter stands in the grid."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.readings import MeterNumber
+
+
+class RegistryEntry(BaseModel):
+    """One meter, as one JSON object per record of the compacted registry topic, keyed by meter number.
+
+    A newer entry replaces an older one; an element above the meter that is not known is null.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+
+    meter_number: MeterNumber
+    transformer: str | None = Field(default=None, max_length=50)
+    feeder: str | None = Field(default=None, max_length=50)
+    substation: str | None = Field(default=None, max_length=50)
+    region: str | None = Field(default=None, max_length=50)
+    customer_class: str | None = Field(default=None, max_length=50, alias="class", description="such as `residential`")
+    status: str = Field(default="active", max_length=50)

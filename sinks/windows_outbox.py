@@ -1,0 +1,100 @@
+"""Closed windows out of the database: each is handed on once it has closed, and again whenever it was restated.
+
+Guarantee: at least once; a window and its revision identify what was handed on.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import psycopg
+from psycopg.rows import class_row
+
+from schemas.delivery import NO_WATERMARK_US
+from schemas.errors import ServiceUnavailable
+from schemas.windows import WindowAggregate
+
+#: Windows handed on in one transaction.
+_AT_ONCE = 2_000
+#: Any number that nothing else locks: one outbox at a time hands windows on.
+_LOCK = 7_382_912
+
+# A partition without news for a minute does not hold the others' windows open.
+_CLOSE = f"""
+WITH marks AS (
+    SELECT coalesce(min(watermark_us) FILTER (WHERE updated_at > now() - interval '1 minute'),
+                    min(watermark_us)) AS mark
+    FROM stream_offsets WHERE watermark_us > {NO_WATERMARK_US}
+), closed AS (
+    SELECT DISTINCT window_s, window_start, transformer_id
+    FROM window_partials, marks
+    WHERE NOT published
+      AND extract(epoch FROM window_start) * 1e6 + (window_s + %(lateness_s)s::float8) * 1e6 <= mark
+    ORDER BY window_s, window_start, transformer_id LIMIT {_AT_ONCE}
+)
+UPDATE window_partials w SET published = true
+FROM closed c
+WHERE (w.window_s, w.window_start, w.transformer_id) = (c.window_s, c.window_start, c.transformer_id)
+RETURNING w.window_s, w.window_start, w.transformer_id
+"""  # noqa: S608 - constants of this module
+_READ = """
+SELECT a.element, a.window_start, a.window_s, a.readings, a.energy_kwh, a.export_kwh, a.demand_peak_kw,
+       a.voltage_min, a.voltage_mean, a.voltage_max, a.revision
+FROM unnest(%s::int[], %s::timestamptz[], %s::bigint[]) AS k (window_s, window_start, transformer_id)
+CROSS JOIN LATERAL (
+    SELECT * FROM window_aggregates v
+    WHERE (v.window_s, v.window_start, v.transformer_id) = (k.window_s, k.window_start, k.transformer_id)
+) a
+"""
+
+
+class WindowOutbox:
+    """Finds windows that have closed and were not handed on yet.
+
+    Args:
+        url: `postgresql://...`.
+        lateness_s: a window closes this long after its end [s].
+    """
+
+    def __init__(self, url: str, *, lateness_s: float) -> None:
+        self._url = url
+        self._lateness_s = lateness_s
+        self._connection: psycopg.AsyncConnection | None = None
+
+    async def hand_on(self, send: Callable[[list[WindowAggregate]], Awaitable[None]]) -> int:
+        """Hand some closed windows on; they count as handed on once `send` has returned.
+
+        Returns: how many; call again while there are any.
+
+        Raises:
+            ServiceUnavailable: try again later.
+        """
+        try:
+            if self._connection is None or self._connection.closed:
+                self._connection = await psycopg.AsyncConnection.connect(self._url, autocommit=True, connect_timeout=10)
+            async with self._connection.transaction():
+                windows = await self._close(self._connection)
+                if windows:
+                    await send(windows)
+        except psycopg.OperationalError as error:
+            await self.close()
+            raise ServiceUnavailable("database", error) from error
+        return len(windows)
+
+    async def close(self) -> None:
+        """Disconnect."""
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            await asyncio.shield(connection.close())
+
+    async def _close(self, connection: psycopg.AsyncConnection) -> list[WindowAggregate]:
+        locked = await (await connection.execute("SELECT pg_try_advisory_xact_lock(%s)", (_LOCK,))).fetchone()
+        if not locked or not locked[0]:
+            return []
+        closed = await (await connection.execute(_CLOSE, {"lateness_s": self._lateness_s})).fetchall()
+        keys = sorted(set(closed))
+        if not keys:
+            return []
+        lengths, starts, transformers = (list(column) for column in zip(*keys, strict=True))
+        async with connection.cursor(row_factory=class_row(WindowAggregate)) as cursor:
+            await cursor.execute(_READ, (lengths, starts, transformers))
+            return await cursor.fetchall()
