@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, S
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas.errors import ConfigurationError
+from stream.stack.settings import StackSettings
 
 PREFIX = "METERSTREAM_"
 NESTED = "__"
@@ -103,7 +104,7 @@ def load() -> Settings:
 
 def _known() -> set[str]:
     """Return the name of every variable that means something, those of the local stack included."""
-    names = {"METERSTREAM_STACK_MQTT", "METERSTREAM_STACK_POSTGRES_BIN", "METERSTREAM_STACK_KAFKA_HEAP"}
+    names = {f"{PREFIX}stack_{name}".upper() for name in StackSettings.model_fields}
     for name, field in Settings.model_fields.items():
         kind = field.annotation
         if isinstance(kind, type) and issubclass(kind, _Group):

@@ -1,0 +1,65 @@
+"""The environment becomes one frozen tree, and a mistake in it is named."""
+
+import pytest
+from pydantic import ValidationError
+
+from schemas.errors import ConfigurationError
+from stream import settings
+from stream.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in settings._known():
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_nothing_needs_to_be_set() -> None:
+    found = settings.load()
+    assert found.mqtt_url is None
+    assert found.log_level == "warning"
+    assert found.metrics_host == "127.0.0.1"
+    assert found.bridge.max_in_flight <= 65_535
+
+
+def test_nested_values_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("METERSTREAM_KAFKA_URL", "kafka://k:9092")
+    monkeypatch.setenv("METERSTREAM_BRIDGE__LINGER_MS", "20")
+    monkeypatch.setenv("METERSTREAM_MQTT__PASSWORD", "hush")
+    found = settings.load()
+    assert found.kafka_url == "kafka://k:9092"
+    assert found.bridge.linger_ms == 20
+    assert "hush" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    "name", ["METERSTREAM_LINGER", "METERSTREAM_BRIDGE__LINGERS_MS", "METERSTREAM_BRIDGE_LINGER_MS"]
+)
+def test_an_unknown_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "1")
+    with pytest.raises(ConfigurationError, match=name):
+        settings.load()
+
+
+def test_settings_of_the_local_stack_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("METERSTREAM_STACK_START_TIMEOUT_S", "30")
+    settings.load()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("METERSTREAM_BRIDGE__MAX_IN_FLIGHT", "70000"),
+        ("METERSTREAM_BRIDGE__LINGER_MS", "-1"),
+        ("METERSTREAM_LOG_LEVEL", "loud"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=name):
+        settings.load()
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(ValidationError):
+        Settings().log_level = "debug"  # type: ignore[misc]
