@@ -26,11 +26,10 @@ SUCCESS = Reason(value=0, is_failure=False, text="Success")
 
 
 class ScriptedClient:
-    """Stands for the client: reads what is scripted, remembers what is sent; a pipe makes it fit for `select`."""
+    """Stands for the client: reads what is scripted, remembers what is sent; fit for `select`, always ready."""
 
     def __init__(self) -> None:
-        self.readable, self._other_end = os.pipe()
-        os.write(self._other_end, b"!")
+        self._always = os.open(os.devnull, os.O_RDWR)
         self.opened, self.refusals = 0, 0
         self.connected = False
         self.bursts: list[Messages] = []
@@ -39,12 +38,11 @@ class ScriptedClient:
         self.trouble = ""
         self.on_connect = self.on_subscribe = self.on_disconnect = lambda *_: None
 
-    def close_pipe(self) -> None:
-        os.close(self.readable)
-        os.close(self._other_end)
+    def end(self) -> None:
+        os.close(self._always)
 
     def fileno(self) -> int:
-        return self.readable
+        return self._always
 
     def socket(self) -> "ScriptedClient | None":
         return self if self.connected else None
@@ -132,7 +130,7 @@ class Rig:
 def rig() -> Iterator[Rig]:
     made = Rig()
     yield made
-    made.client.close_pipe()
+    made.client.end()
     made.subscriber._woken.close()
     made.subscriber._waker.close()
 
@@ -142,6 +140,15 @@ def test_a_connection_subscribes_and_counts(rig: Rig) -> None:
     assert rig.client.sent == [[("$share/g/meters/+/reading", 1)]]
     assert rig.subscriber.subscribed
     assert rig.registry.get_sample_value("meterstream_bridge_mqtt_connections_total") == 1
+
+
+def test_a_new_session_subscribes_twice_before_it_counts_as_subscribed(rig: Rig) -> None:
+    rig.subscriber._connect()
+    rig.client.connack(session_present=False)
+    assert not rig.subscriber.subscribed
+    rig.client.on_subscribe(None, None, 2, [SUCCESS], None)
+    assert rig.client.sent == 2 * [[("$share/g/meters/+/reading", 1)]]
+    assert rig.subscriber.subscribed
 
 
 def test_bursts_are_handed_over_and_acknowledged_in_order(rig: Rig) -> None:
