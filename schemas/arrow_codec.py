@@ -12,6 +12,9 @@ from schemas.faults import Fault, check_rows, describe
 from schemas.layout import ColumnBatch, Layout, Positions
 from schemas.rejected import Reason
 
+#: Columns of one value cost next to nothing on the wire: without a bound, a small stream could hold any number of rows.
+MAX_ROWS = 1_000_000
+
 
 def write(batch: ColumnBatch) -> bytes:
     """Return a batch as one Arrow IPC stream."""
@@ -28,11 +31,10 @@ def read(payloads: Sequence[bytes], layout: Layout) -> tuple[pa.RecordBatch, Pos
     """
     parts, counts, faults = list[pa.RecordBatch](), list[int](), list[Fault]()
     for index, payload in enumerate(payloads):
-        found, fault = _batches(payload, layout)
+        found, unfit = _batches(payload, layout)
         parts += found
         counts.append(sum(part.num_rows for part in found))
-        if fault:
-            faults.append(fault.moved_to(index))
+        faults += [fault.moved_to(index) for fault in unfit]
     if not parts:
         return _none(layout), _no_rows(), faults
     records = pa.concat_batches(parts)
@@ -41,7 +43,7 @@ def read(payloads: Sequence[bytes], layout: Layout) -> tuple[pa.RecordBatch, Pos
     if codes.any():
         bad = np.flatnonzero(codes)
         faults += [
-            Fault(int(source[row]), *describe(int(codes[row]), layout), as_json(records, int(row)), None) for row in bad
+            Fault(int(source[row]), *describe(int(codes[row]), layout), as_json(records, int(row))) for row in bad
         ]
         fine = codes == 0
         records, source = records.filter(pa.array(fine)), source[fine]
@@ -50,11 +52,16 @@ def read(payloads: Sequence[bytes], layout: Layout) -> tuple[pa.RecordBatch, Pos
 
 def as_json(records: pa.RecordBatch, row: int) -> bytes:
     """Return one row as JSON, nulls left out, for a person to read."""
-    values = {name: records.column(name)[row].as_py() for name in records.schema.names}
-    return orjson.dumps({name: _plain(value) for name, value in values.items() if value is not None}, default=str)
+    values = {name: _plain(records.column(name)[row]) for name in records.schema.names}
+    return orjson.dumps({name: value for name, value in values.items() if value is not None}, default=str)
 
 
-def _plain(value: Any) -> Any:
+def _plain(scalar: pa.Scalar) -> Any:
+    try:
+        value = scalar.as_py()
+    except (ValueError, OverflowError):
+        # An instant that no calendar of Python's holds: the bare count.
+        return scalar.value
     return repr(value) if isinstance(value, float) and not np.isfinite(value) else value
 
 
@@ -66,42 +73,64 @@ def _no_rows() -> Positions:
     return np.empty(0, dtype=np.intp)
 
 
-def _batches(payload: bytes, layout: Layout) -> tuple[list[pa.RecordBatch], Fault | None]:
+def _batches(payload: bytes, layout: Layout) -> tuple[list[pa.RecordBatch], list[Fault]]:
     """Read one stream; what came whole before it broke off is kept."""
-    batches: list[pa.RecordBatch] = []
+    batches, faults, rows = list[pa.RecordBatch](), list[Fault](), 0
     try:
         with pa.ipc.open_stream(payload) as stream:
             for records in stream:
+                rows += records.num_rows
+                if rows > MAX_ROWS:
+                    detail = f"more than {MAX_ROWS} rows in one stream"
+                    return batches, [*faults, Fault(0, Reason.PAYLOAD_TOO_LARGE, detail, payload)]
                 records.validate(full=True)
-                batches.append(_fit(records, layout))
-    except (pa.ArrowException, OSError, ValueError, UnicodeDecodeError) as error:
+                fitted, unfit = _fit(records, layout)
+                batches.append(fitted)
+                faults += unfit
+    except (pa.ArrowException, OSError, ValueError) as error:
         reason = Reason.WRONG_SHAPE if isinstance(error, _Unfit) else Reason.BAD_ARROW
-        return batches, Fault(0, reason, str(error)[:300], payload)
-    return batches, None
+        faults.append(Fault(0, reason, str(error)[:300], payload))
+    return batches, faults
 
 
 class _Unfit(ValueError):
     """A stream's columns do not fit the layout."""
 
 
-def _fit(records: pa.RecordBatch, layout: Layout) -> pa.RecordBatch:
+def _fit(records: pa.RecordBatch, layout: Layout) -> tuple[pa.RecordBatch, list[Fault]]:
+    """Give a foreign producer's columns our order and types; rows with a value that does not fit become faults."""
     if records.schema.equals(layout.schema):
-        return records
+        return records, []
     names = records.schema.names
     missing = [name for name in (*layout.identity, layout.time) if name not in names]
     if missing:
         raise _Unfit(f"missing columns {missing}; there are {names[:20]}")
-    columns = [
-        _cast(records.column(names.index(field.name)), field, layout)
-        if field.name in names
-        else pa.nulls(records.num_rows, field.type)
-        for field in layout.schema
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=layout.schema)
+    columns, unfit = list[pa.Array](), dict[int, str]()
+    for field in layout.schema:
+        if field.name not in names:
+            columns.append(pa.nulls(records.num_rows, field.type))
+            continue
+        column = records.column(names.index(field.name))
+        _refuse_other_kinds(column.type, field, layout)
+        cast, refused = _cast(column, field.type)
+        columns.append(cast)
+        unfit |= dict.fromkeys(refused, field.name)
+    fitted = pa.RecordBatch.from_arrays(columns, schema=layout.schema)
+    if not unfit:
+        return fitted, []
+    known = records.select([names.index(field.name) for field in layout.schema if field.name in names])
+    fine = np.ones(records.num_rows, dtype=bool)
+    fine[list(unfit)] = False
+    return fitted.filter(pa.array(fine)), [_misfit(known, row, unfit[row], layout) for row in sorted(unfit)]
 
 
-def _cast(column: pa.Array, field: pa.Field, layout: Layout) -> pa.Array:
-    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+def _misfit(records: pa.RecordBatch, row: int, name: str, layout: Layout) -> Fault:
+    reason = Reason.BAD_TIME if name == layout.time else Reason.WRONG_TYPE
+    return Fault(0, reason, f"{name} cannot be read as {layout.schema.field(name).type}", as_json(records, row))
+
+
+def _refuse_other_kinds(kind: pa.DataType, field: pa.Field, layout: Layout) -> None:
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
     text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
     if field.name == layout.time:
@@ -111,6 +140,18 @@ def _cast(column: pa.Array, field: pa.Field, layout: Layout) -> pa.Array:
     else:
         fits = numeric
     if not fits and not pa.types.is_null(kind):
-        raise _Unfit(f"{field.name} cannot be {column.type}; {field.type} is needed")
-    # Sub-microsecond digits are cut: the database keeps microseconds.
-    return pc.cast(column, field.type, safe=not pa.types.is_timestamp(kind))
+        raise _Unfit(f"{field.name} cannot be {kind}; {field.type} is needed")
+
+
+def _cast(column: pa.Array, kind: pa.DataType, first: int = 0) -> tuple[pa.Array, list[int]]:
+    """Cast a column; a value that cannot be cast becomes null, and its row is told."""
+    try:
+        # Sub-microsecond digits are cut: the database keeps microseconds.
+        return pc.cast(column, options=pc.CastOptions(kind, allow_time_truncate=True)), []
+    except pa.ArrowInvalid:
+        if len(column) == 1:
+            return pa.nulls(1, kind), [first]
+    middle = len(column) // 2
+    head, refused_head = _cast(column[:middle], kind, first)
+    tail, refused_tail = _cast(column[middle:], kind, first + middle)
+    return pa.concat_arrays([head, tail]), refused_head + refused_tail

@@ -14,6 +14,9 @@ from schemas.rejected import Reason, Rejected
 
 Codes = npt.NDArray[np.int8]
 
+#: What the Gregorian calendar of Python, JSON and PostgreSQL can all write [us since 1970-01-01 UTC].
+_YEAR_1_US, _YEAR_10000_US = -62_135_596_800_000_000, 253_402_300_800_000_000
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -53,6 +56,7 @@ class Fault:
 CHECKS: tuple[tuple[Reason, str], ...] = (
     (Reason.MISSING_IDENTITY, "{identity} must be there and not empty"),
     (Reason.MISSING_TIME, "{time} must be there"),
+    (Reason.BAD_TIME, "{time} is outside the years 1 to 9999"),
     (Reason.TEXT_TOO_LONG, "a text is longer than allowed"),
     (Reason.BAD_TEXT, "a text holds characters that cannot be printed"),
     (Reason.NOT_FINITE, "a number is NaN or infinite"),
@@ -93,6 +97,11 @@ def _without_time(records: pa.RecordBatch, layout: Layout) -> npt.NDArray[np.boo
     return _mask(pc.is_null(records.column(layout.time)))
 
 
+def _without_calendar(records: pa.RecordBatch, layout: Layout) -> npt.NDArray[np.bool_]:
+    time_us = records.column(layout.time).cast(pa.int64())
+    return _mask(pc.less(time_us, _YEAR_1_US)) | _mask(pc.greater_equal(time_us, _YEAR_10000_US))
+
+
 def _too_long(records: pa.RecordBatch, layout: Layout) -> npt.NDArray[np.bool_]:
     found = np.zeros(records.num_rows, dtype=bool)
     for name, limit in layout.text_limit.items():
@@ -120,4 +129,4 @@ def _not_finite(records: pa.RecordBatch, layout: Layout) -> npt.NDArray[np.bool_
     return found
 
 
-_FINDERS = (_without_identity, _without_time, _too_long, _not_printable, _not_finite)
+_FINDERS = (_without_identity, _without_time, _without_calendar, _too_long, _not_printable, _not_finite)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pajson
@@ -11,8 +12,13 @@ from schemas import json_items
 from schemas.faults import Fault, check_rows
 from schemas.layout import Layout, Mask, Positions
 
-_NEWLINES = bytes.maketrans(b"\r\n", b"  ")
+# Both are white space between tokens and both are illegal inside a text, so that what is no JSON stays no JSON.
+_ONE_LINE = bytes.maketrans(b"\r\n", b"\t\t")
 _ROWS = "rows"
+#: As many payloads are read item by item in about the time of one more call of Arrow's parser.
+_NEIGHBOURHOOD = 256
+#: Both other readers of JSON give up at about 1,000 levels.
+_MAYBE_DEEP = 900
 
 
 def read(payloads: Sequence[bytes], layout: Layout) -> tuple[pa.RecordBatch, Positions, list[Fault]]:
@@ -20,34 +26,42 @@ def read(payloads: Sequence[bytes], layout: Layout) -> tuple[pa.RecordBatch, Pos
 
     Returns: readable rows in order; int[n] payload position of each; faults with their payload position.
     """
-    fast = _read_fast(payloads, layout, 0)
-    suspects = np.ones(len(payloads), dtype=bool)
-    for _, source in fast:
-        suspects[source] = False
-    parts, faults = list(fast), list[Fault]()
-    empty_arrays = _empty_arrays(payloads)
-    for index in np.flatnonzero(suspects).tolist():
-        if index in empty_arrays:
-            continue
-        records, found = json_items.read(payloads[index], layout)
-        parts.append((records, np.full(records.num_rows, index, dtype=np.intp)))
-        faults += [fault.moved_to(index) for fault in found]
-    records, source = _merge(parts, layout)
-    return records, source, faults
+    sound = [index for index, payload in enumerate(payloads) if _is_sound(payload)]
+    positions = np.asarray(sound, dtype=np.intp)
+    parts = [(rows, positions[source]) for rows, source in _read_fast([payloads[index] for index in sound], layout, 0)]
+    suspect = np.ones(len(payloads), dtype=bool)
+    for _, source in parts:
+        suspect[source] = False
+    suspects = np.flatnonzero(suspect)
+    rows, source, faults = json_items.read([payloads[index] for index in suspects.tolist()], layout)
+    records, source = _merge([*parts, (rows, suspects[source])])
+    return records, source, [fault.moved_to(int(suspects[fault.source])) for fault in faults]
 
 
-def _empty_arrays(payloads: Sequence[bytes]) -> set[int]:
-    return {index for index, payload in enumerate(payloads) if len(payload) < 16 and payload.split() == [b"[]"]}
+def _is_sound(payload: bytes) -> bool:
+    """Say whether Arrow sees in a payload, between the brackets that `_line` puts around it, what it is by itself.
+
+    Without a `]` before its end, a payload cannot close those brackets and go on behind them. One that has some
+    (nested arrays, texts) must be JSON by itself; so must one that could be nested deeper than its other reader goes.
+    """
+    ends = payload.lstrip()[:1] == b"[" and payload.rstrip()[-1:] == b"]"
+    if payload.count(b"]") == ends and payload.count(b"{") < _MAYBE_DEEP:
+        return True
+    try:
+        orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        return False
+    return True
 
 
 def _read_fast(payloads: Sequence[bytes], layout: Layout, first: int) -> list[tuple[pa.RecordBatch, Positions]]:
-    """Parse all payloads at once; where Arrow refuses, halve, so that one bad payload costs only itself."""
+    """Parse all payloads at once; where Arrow refuses, halve, so that a bad payload costs only its neighbourhood."""
     if not payloads:
         return []
     table = _parse(payloads, layout)
     if table is not None:
         return [_tidy(table, payloads, layout, first)]
-    if len(payloads) == 1:
+    if len(payloads) <= _NEIGHBOURHOOD:
         return []
     middle = len(payloads) // 2
     return _read_fast(payloads[:middle], layout, first) + _read_fast(payloads[middle:], layout, first + middle)
@@ -66,14 +80,16 @@ def _parse(payloads: Sequence[bytes], layout: Layout) -> pa.ListArray | None:
             ),
         )
         table.validate(full=True)
+        # Arrow does not look into fields that it leaves out.
+        text.decode()
     except (pa.ArrowException, UnicodeDecodeError):
         return None
     return table[_ROWS].combine_chunks() if table.num_rows == len(payloads) else None
 
 
 def _line(payload: bytes) -> bytes:
-    """Wrap a payload as one line; a raw line break is never legal inside a JSON text, so a blank may stand for it."""
-    flat = payload.translate(_NEWLINES)
+    """Wrap a payload as one line."""
+    flat = payload.translate(_ONE_LINE)
     return b'{"rows":' + flat + b"}" if flat.lstrip()[:1] == b"[" else b'{"rows":[' + flat + b"]}"
 
 
@@ -84,7 +100,7 @@ def _tidy(
     lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
     source = np.repeat(np.arange(len(payloads), dtype=np.intp), lengths)
     rows = lists.flatten()
-    times, bad_time = _instants(rows.field(layout.time), layout)
+    times, bad_time = _instants(rows.field(layout.time), layout.schema.field(layout.time).type)
     columns = [times if f.name == layout.time else rows.field(f.name) for f in layout.schema]
     records = pa.RecordBatch.from_arrays(columns, schema=layout.schema)
     doubtful = (check_rows(records, layout) != 0) | bad_time | _nulls(rows)
@@ -101,32 +117,22 @@ def _nulls(rows: pa.StructArray) -> Mask:
     return nulls
 
 
-def _instants(text: pa.StringArray, layout: Layout) -> tuple[pa.Array, Mask]:
-    """Parse RFC 3339 times; where Arrow refuses one, all become null and their payloads are read item by item."""
-    kind = layout.schema.field(layout.time).type
+def _instants(text: pa.StringArray, kind: pa.DataType) -> tuple[pa.Array, Mask]:
+    """Parse RFC 3339 times; those that Arrow refuses become null and are marked, for the item reader to judge."""
     try:
         return pc.cast(text, kind), np.zeros(len(text), dtype=bool)
     except pa.ArrowInvalid:
-        pass
-    return _instants_where_possible(text, kind)
+        if len(text) == 1:
+            return pa.nulls(1, kind), np.ones(1, dtype=bool)
+    middle = len(text) // 2
+    (head, bad_head), (tail, bad_tail) = _instants(text[:middle], kind), _instants(text[middle:], kind)
+    return pa.concat_arrays([head, tail]), np.r_[bad_head, bad_tail]
 
 
-def _instants_where_possible(text: pa.StringArray, kind: pa.DataType) -> tuple[pa.Array, Mask]:
-    # The shape that Arrow reads; anything else (and an impossible date) goes to the item reader.
-    shape = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:?\d{2})$"
-    likely = pc.fill_null(pc.match_substring_regex(text, shape), False)
-    try:
-        times = pc.cast(pc.if_else(likely, text, None), kind)
-    except pa.ArrowInvalid:
-        return pa.nulls(len(text), kind), np.ones(len(text), dtype=bool)
-    bad: Mask = pc.invert(likely).to_numpy(zero_copy_only=False)
-    return times, bad
-
-
-def _merge(parts: list[tuple[pa.RecordBatch, Positions]], layout: Layout) -> tuple[pa.RecordBatch, Positions]:
-    if not parts:
-        return pa.RecordBatch.from_pylist([], schema=layout.schema), np.empty(0, dtype=np.intp)
+def _merge(parts: list[tuple[pa.RecordBatch, Positions]]) -> tuple[pa.RecordBatch, Positions]:
     records = pa.concat_batches([part for part, _ in parts])
     source = np.concatenate([rows for _, rows in parts])
+    if (np.diff(source) >= 0).all():
+        return records, source
     order = np.argsort(source, kind="stable")
-    return (records, source) if (np.diff(order) == 1).all() else (records.take(pa.array(order)), source[order])
+    return records.take(pa.array(order)), source[order]

@@ -19,6 +19,8 @@ def write_array(batch: ColumnBatch) -> bytes:
 
 def objects(batch: ColumnBatch) -> pa.StringArray:
     """Return one JSON object per row as text[n]; see `write_rows`."""
+    if not len(batch):
+        return pa.array([], pa.string())
     parts: list[pa.Array | pa.Scalar] = []
     for field in batch.layout.schema:
         column = batch.column(field.name)

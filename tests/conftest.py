@@ -3,6 +3,12 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# `make check` looks quickly, `make test` looks hard; a busy machine is no failure.
+settings.register_profile("quick", max_examples=20, deadline=None)
+settings.register_profile("thorough", max_examples=100, deadline=None)
+settings.load_profile("thorough")
 
 _SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
