@@ -11,6 +11,9 @@ from typing import Any, Self
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+#: How soon the server notices that it should end [s].
+_POLL_S = 0.05
+
 
 @dataclass(frozen=True)
 class Health:
@@ -54,7 +57,7 @@ class HealthServer:
         self._note = local_dir / "run" / f"{component}-{os.getpid()}.json"
         self._server = ThreadingHTTPServer((host, port), _handler(health, registry))
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(_POLL_S,), name="health", daemon=True)
         self._about = {"component": component, "pid": os.getpid(), "host": host, "port": self.port}
 
     @property
