@@ -223,4 +223,6 @@ class Subscriber:
         self._rest_s = self._backoff.next_s()
         if reason.value == _TAKEN_OVER:
             self._rest_s = _TAKEN_OVER_REST_S
-        self._outage.begin(self._client.trouble or reason)
+        # A refusal has told its reason already; the closing of its connection is no news.
+        if self._outage.cause is None:
+            self._outage.begin(self._client.trouble or reason)

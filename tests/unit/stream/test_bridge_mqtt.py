@@ -247,6 +247,7 @@ def test_a_refused_login_is_an_outage(rig: Rig) -> None:
     rig.subscriber._connect()
     refusal = Reason(value=0x86, is_failure=True, text="Bad user name or password")
     rig.client.on_connect(None, None, None, refusal, None)
+    rig.client.lose(Reason(value=0x82, is_failure=True, text="Protocol error"))
     assert rig.outage.cause == "refused: Bad user name or password"
     assert not rig.subscriber.subscribed
 
