@@ -4,17 +4,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from pydantic import Field
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 #: Positions of rows in a batch or in the state.
 Positions = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
+
+#: A whole number in a message; its column is int64.
+Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

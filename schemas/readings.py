@@ -3,14 +3,24 @@
 from typing import Annotated
 
 import pyarrow as pa
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
-from schemas.layout import INSTANT, ColumnBatch, Layout
+from schemas.layout import INSTANT, ColumnBatch, Int64, Layout
+from schemas.text import Text
 
 MAX_METER_NUMBER = 50
 MAX_TEXT = 50
 
-MeterNumber = Annotated[str, Field(min_length=1, max_length=MAX_METER_NUMBER)]
+
+def _decimal_text(value: object) -> object:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+_Named = Annotated[Text, Field(min_length=1, max_length=MAX_METER_NUMBER)]
+MeterNumber = Annotated[
+    _Named,
+    BeforeValidator(_decimal_text, json_schema_input_type=_Named | Annotated[int, Field(ge=-(2**63), lt=2**64)]),
+]
 
 
 class Reading(BaseModel):
@@ -19,7 +29,7 @@ class Reading(BaseModel):
     Fields that are not listed are no reason to reject a reading; they are kept out of the engine.
     """
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
     meter_number: MeterNumber = Field(description="text; a JSON integer is taken as its decimal text")
     reading_time: AwareDatetime = Field(description="RFC 3339 with offset")
@@ -33,7 +43,7 @@ class Reading(BaseModel):
     reactive_kvarh: float | None = Field(default=None, description="reactive energy in the interval [kvarh]")
     frequency_hz: float | None = Field(default=None, description="mains frequency [Hz]")
     temperature_c: float | None = Field(default=None, description="temperature at the meter [degree Celsius]")
-    sequence: int | None = Field(default=None, description="the meter's own message counter")
+    sequence: Int64 | None = Field(default=None, description="the meter's own message counter")
     source_quality: str | None = Field(default=None, max_length=MAX_TEXT, description="quality as its source gave it")
     phase: str | None = Field(default=None, max_length=MAX_TEXT, description="which phase, where a meter sends several")
 

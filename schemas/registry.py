@@ -3,6 +3,7 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.readings import MeterNumber
+from schemas.text import Text
 
 
 class RegistryEntry(BaseModel):
@@ -14,9 +15,9 @@ class RegistryEntry(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
 
     meter_number: MeterNumber
-    transformer: str | None = Field(default=None, max_length=50)
-    feeder: str | None = Field(default=None, max_length=50)
-    substation: str | None = Field(default=None, max_length=50)
-    region: str | None = Field(default=None, max_length=50)
-    customer_class: str | None = Field(default=None, max_length=50, alias="class", description="such as `residential`")
-    status: str = Field(default="active", max_length=50)
+    transformer: Text | None = Field(default=None, max_length=50)
+    feeder: Text | None = Field(default=None, max_length=50)
+    substation: Text | None = Field(default=None, max_length=50)
+    region: Text | None = Field(default=None, max_length=50)
+    customer_class: Text | None = Field(default=None, max_length=50, alias="class", description="such as `residential`")
+    status: Text = Field(default="active", max_length=50)

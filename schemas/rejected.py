@@ -3,9 +3,11 @@
 import base64
 import hashlib
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from schemas.text import Text, storable
 
 #: Most original bytes that a rejected record keeps; the full length is always noted.
 MAX_KEPT_BYTES = 4096
@@ -36,22 +38,18 @@ class Reason(StrEnum):
     CONFLICTING_DUPLICATE = "conflicting_duplicate"
 
 
-#: PostgreSQL text cannot hold NUL.
-_Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
-
-
 class Rejected(BaseModel):
     """One thing that was rejected, with enough to find its source and to try it again by hand."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    reject_id: _Text = Field(description="a digest of reason and bytes: the same always give the same id")
+    reject_id: Text = Field(description="a digest of reason and bytes: the same always give the same id")
     reason: Reason
-    detail: _Text = Field(description="what exactly was wrong")
-    source: _Text = Field(description="where it came from: an MQTT topic, or a Kafka topic and partition")
+    detail: Text = Field(description="what exactly was wrong")
+    source: Text = Field(description="where it came from: an MQTT topic, or a Kafka topic and partition")
     rejected_at: AwareDatetime = Field(description="arrival time of the record that held it")
-    meter_number: _Text | None = Field(default=None, description="whose reading it was, where that could be read")
-    payload: _Text = Field(description=f"the original bytes, at most {MAX_KEPT_BYTES}, as payload_encoding says")
+    meter_number: Text | None = Field(default=None, description="whose reading it was, where that could be read")
+    payload: Text = Field(description=f"the original bytes, at most {MAX_KEPT_BYTES}, as payload_encoding says")
     payload_encoding: Literal["utf-8", "base64"]
     payload_bytes: int = Field(ge=0, lt=2**63, description="full length of the original [bytes]")
 
@@ -76,8 +74,8 @@ class Rejected(BaseModel):
         return cls(
             reject_id=digest,
             reason=reason,
-            detail=_storable(detail[:500]),
-            source=_storable(source),
+            detail=storable(detail[:500]),
+            source=storable(source),
             rejected_at=rejected_at,
             meter_number=meter_number,
             payload=text,
@@ -96,8 +94,3 @@ def _as_text(kept: bytes) -> tuple[str, Literal["utf-8", "base64"]]:
     except UnicodeDecodeError:
         return base64.b64encode(kept).decode(), "base64"
     return (base64.b64encode(kept).decode(), "base64") if "\0" in text else (text, "utf-8")
-
-
-def _storable(text: str) -> str:
-    """Return a text with what no database can hold made visible: NUL, and halves of characters."""
-    return text.replace("\0", "\\0").encode(errors="backslashreplace").decode()

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import pyarrow as pa
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from schemas.layout import INSTANT, ColumnBatch, Layout
+from schemas.layout import INSTANT, ColumnBatch, Int64, Layout
 
 MAX_SYMBOL = 50
 
@@ -16,7 +16,7 @@ MarketText = Annotated[str, Field(min_length=1, max_length=MAX_SYMBOL)]
 class Tick(BaseModel):
     """One price or quantity of one market symbol; a missing optional is null, negative prices are normal."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
     market: MarketText = Field(description="market, such as `aemo_nem`")
     symbol: MarketText = Field(description="zone, node, hub, contract or certificate")
@@ -27,7 +27,7 @@ class Tick(BaseModel):
     bid: float | None = Field(default=None, description="best bid [currency/MWh]")
     ask: float | None = Field(default=None, description="best ask [currency/MWh]")
     currency: str | None = Field(default=None, max_length=3, description="ISO 4217")
-    revision: int | None = Field(default=None, description="run or revision of the same interval")
+    revision: Int64 | None = Field(default=None, description="run or revision of the same interval")
 
 
 class TickBatch(ColumnBatch):

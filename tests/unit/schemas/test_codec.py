@@ -9,75 +9,8 @@ from schemas import arrow_codec, json_writer
 from schemas.codec import MAX_PAYLOAD_BYTES
 from schemas.layout import instant_of
 from schemas.rejected import MAX_KEPT_BYTES, Reason, Rejected
-from tests.builders import ARROW, JSON, START_US, batch, comparable, decoded, payload, reading
-
-GOOD = reading("GOOD", voltage=230.5)
-UNSOUND_READINGS = {
-    "a number where an object should be": (17, Reason.WRONG_SHAPE),
-    "an array in an array": ([], Reason.WRONG_SHAPE),
-    "null where an object should be": (None, Reason.WRONG_SHAPE),
-    "no meter": ({"reading_time": "2024-01-01T00:00:00Z"}, Reason.MISSING_IDENTITY),
-    "null meter": (reading(None), Reason.MISSING_IDENTITY),
-    "empty meter": (reading(""), Reason.MISSING_IDENTITY),
-    "meter is a float": (reading(1.5), Reason.WRONG_TYPE),
-    "meter is true": (reading(True), Reason.WRONG_TYPE),
-    "meter is an object": (reading({}), Reason.WRONG_TYPE),
-    "meter of more than 64 bits": (reading(2**64), Reason.WRONG_TYPE),
-    "meter of 51 characters": (reading("x" * 51), Reason.TEXT_TOO_LONG),
-    "meter of 1,000 characters": (reading("x" * 1000), Reason.TEXT_TOO_LONG),
-    "meter with a line break": (reading("a\nb"), Reason.BAD_TEXT),
-    "meter with NUL": (reading("a\0b"), Reason.BAD_TEXT),
-    "meter with half a character": (reading("\ud800"), Reason.BAD_TEXT),
-    "no time": ({"meter_number": "M1"}, Reason.MISSING_TIME),
-    "null time": (reading(reading_time=None), Reason.MISSING_TIME),
-    "time without offset": (reading(reading_time="2024-01-01T00:00:00"), Reason.BAD_TIME),
-    "a date": (reading(reading_time="2024-01-01"), Reason.BAD_TIME),
-    "30 February": (reading(reading_time="2024-02-30T00:00:00Z"), Reason.BAD_TIME),
-    "25 o'clock": (reading(reading_time="2024-01-01T25:00:00Z"), Reason.BAD_TIME),
-    "year 0": (reading(reading_time="0000-06-01T00:00:00Z"), Reason.BAD_TIME),
-    "before year 1 in UTC": (reading(reading_time="0001-01-01T00:00:00+23:59"), Reason.BAD_TIME),
-    "after year 9999 in UTC": (reading(reading_time="9999-12-31T23:59:59-23:59"), Reason.BAD_TIME),
-    "empty time": (reading(reading_time=""), Reason.BAD_TIME),
-    "seconds since 1970": (reading(reading_time=1_704_067_200), Reason.WRONG_TYPE),
-    "NaN": (reading(voltage=float("nan")), Reason.NOT_FINITE),
-    "Infinity": (reading(consumption_kwh=float("inf")), Reason.NOT_FINITE),
-    "minus Infinity": (reading(demand_kw=-float("inf")), Reason.NOT_FINITE),
-    "a number as text": (reading(voltage="230"), Reason.WRONG_TYPE),
-    "true as a number": (reading(voltage=True), Reason.WRONG_TYPE),
-    "an array as a number": (reading(voltage=[230]), Reason.WRONG_TYPE),
-    "a fraction as a whole number": (reading(sequence=1.5), Reason.WRONG_TYPE),
-    "a whole number of 65 bits": (reading(sequence=2**64), Reason.WRONG_TYPE),
-    "a number as text field": (reading(phase=1), Reason.WRONG_TYPE),
-    "a text field of 51 characters": (reading(source_quality="x" * 51), Reason.TEXT_TOO_LONG),
-    "a text field with a bell": (reading(phase="\a"), Reason.BAD_TEXT),
-}
-UNREADABLE_PAYLOADS = {
-    "empty": (b"", None, Reason.NOT_JSON),
-    "blank": (b" \n", None, Reason.NOT_JSON),
-    "not JSON": (b"meter 7: 230 V", None, Reason.NOT_JSON),
-    "cut off": (payload(GOOD)[:-9], None, Reason.NOT_JSON),
-    "cut-off array": (payload(GOOD, GOOD)[:-9], None, Reason.NOT_JSON),
-    "two objects": (payload(GOOD) * 2, None, Reason.NOT_JSON),
-    "not UTF-8": (payload(GOOD).replace(b"GOOD", b"\xff\xfe"), None, Reason.NOT_JSON),
-    "not UTF-8 in a field nobody knows": (payload(GOOD)[:-1] + b',"note":"\xff"}', None, Reason.NOT_JSON),
-    "UTF-16": (payload(GOOD).decode().encode("utf-16"), None, Reason.NOT_JSON),
-    "byte order mark": (b"\xef\xbb\xbf" + payload(GOOD), None, Reason.NOT_JSON),
-    "a bare line break in a text": (payload(GOOD).replace(b"GOOD", b"GO\nOD"), None, Reason.NOT_JSON),
-    "NUL behind": (payload(GOOD) + b"\0", None, Reason.NOT_JSON),
-    "brackets closed and opened again": (payload(GOOD) + b'],"x":[1', None, Reason.NOT_JSON),
-    "array closed and a field behind": (payload(GOOD, GOOD) + b',"x":{"y":1}', None, Reason.NOT_JSON),
-    "nested 100,000 deep": (b"[" * 100_000, None, Reason.NOT_JSON),
-    "a number": (b"17", None, Reason.WRONG_SHAPE),
-    "a text": (b'"M1"', None, Reason.WRONG_SHAPE),
-    "null": (b"null", None, Reason.WRONG_SHAPE),
-    "unknown content type": (payload(GOOD), "text/csv", Reason.UNKNOWN_CONTENT_TYPE),
-    "JSON said to be Arrow": (payload(GOOD), ARROW, Reason.BAD_ARROW),
-    "Arrow said to be JSON": (arrow_codec.write(batch("M1", START_US)), JSON, Reason.NOT_JSON),
-    "Arrow without its schema": (b"", ARROW, Reason.BAD_ARROW),
-    "cut-off Arrow": (arrow_codec.write(batch("M1", START_US))[:400], ARROW, Reason.BAD_ARROW),
-    "10 MB": (b"[" + b" " * 10_000_000 + b"]", None, Reason.PAYLOAD_TOO_LARGE),
-    "10 MB of Arrow": (b"\xff" * 10_000_000, ARROW, Reason.PAYLOAD_TOO_LARGE),
-}
+from tests.bad_input import GOOD, UNREADABLE_PAYLOADS, UNSOUND_READINGS
+from tests.builders import ARROW, START_US, batch, comparable, decoded, payload, reading
 
 
 @pytest.mark.parametrize(("item", "reason"), UNSOUND_READINGS.values(), ids=UNSOUND_READINGS)
