@@ -53,6 +53,10 @@ class WorkerSettings(_Group):
     """Kafka to everything else."""
 
     app_id: str = "meterstream"
+    instance_id: str = Field(default="", description="stable per worker; empty: host name, directory and slot")
+    session_timeout_s: PositiveFloat = Field(
+        default=12.0, description="a silent worker loses its partitions after this"
+    )
     take_records: PositiveInt = Field(default=64, description="Kafka records taken at once")
     take_within_ms: PositiveFloat = Field(default=50.0, description="longest wait for records")
     lateness_s: PositiveFloat = Field(default=60.0, description="a window closes this long after its end")

@@ -14,7 +14,6 @@ from schemas.topics import MQTT_READINGS, MQTT_TICKS
 from stream.backoff import Backoff
 from stream.bridge.batcher import Batcher
 from stream.bridge.client import Client
-from stream.bridge.identity import client_id
 from stream.bridge.inflight import Batch, InFlight
 from stream.bridge.kafka import Kafka, Stopped, producer_settings
 from stream.bridge.mqtt import Subscriber
@@ -22,6 +21,7 @@ from stream.bridge.records import MARKET, METERS
 from stream.bridge.url import read_url, tls_context
 from stream.endpoints import resolve
 from stream.health import Health, HealthServer
+from stream.identity import identity
 from stream.metrics import BridgeMetrics
 from stream.outage import Outage
 from stream.settings import Settings
@@ -42,8 +42,8 @@ def run(settings: Settings) -> int:
         ConfigurationError: settings that cannot work.
     """
     endpoints = resolve(settings, needs=("kafka_url", "mqtt_url"))
-    with client_id(settings.bridge.client_id, settings.local_dir) as identity:
-        bridge = Bridge(settings, endpoints, identity)
+    with identity("bridge", settings.bridge.client_id, settings.local_dir) as name:
+        bridge = Bridge(settings, endpoints, name)
         with (
             HealthServer(
                 "bridge",
@@ -74,10 +74,10 @@ class Bridge:
     Args:
         settings: all of them.
         endpoints: where Kafka and MQTT are.
-        identity: MQTT client id.
+        client_id: MQTT client id.
     """
 
-    def __init__(self, settings: Settings, endpoints: Endpoints, identity: str) -> None:
+    def __init__(self, settings: Settings, endpoints: Endpoints, client_id: str) -> None:
         self._settings, self._endpoints = settings, endpoints
         self._stop = threading.Event()
         self.registry = CollectorRegistry()
@@ -92,18 +92,18 @@ class Bridge:
         self._batcher = Batcher(
             bridge, self._partitions, self._kafka, self._in_flight, self._acknowledge, self._metrics
         )
-        self._subscriber = self._subscribe(identity)
+        self._subscriber = self._subscribe(client_id)
         self._threads = {
             name: threading.Thread(target=part.run, name=name, daemon=True)
             for name, part in (("kafka", self._kafka), ("batcher", self._batcher), ("mqtt", self._subscriber))
         }
 
-    def _subscribe(self, identity: str) -> Subscriber:
+    def _subscribe(self, client_id: str) -> Subscriber:
         bridge, mqtt = self._settings.bridge, self._settings.mqtt
         url = read_url(self._endpoints.mqtt_url, mqtt)
         client = Client(
             url,
-            identity,
+            client_id,
             receive_maximum=bridge.max_in_flight,
             session_expiry_s=bridge.session_expiry_s,
             keepalive_s=mqtt.keepalive_s,

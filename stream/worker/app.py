@@ -69,6 +69,7 @@ class WorkerApp:
 def build_app(
     settings: Settings,
     endpoints: Endpoints,
+    name: str,
     topic_id: str,
     partitions: int,
     store: Store,
@@ -80,13 +81,14 @@ def build_app(
     Args:
         settings: the engine's settings.
         endpoints: where Kafka is.
+        name: of this worker, the same after a restart.
         topic_id: identity of this life of the raw topic.
         partitions: how many partitions the raw topic has.
         store: where everything is kept for good; open.
         latest: where newest values are kept.
         outbox: where closed windows are found.
     """
-    app = _new_app(settings, endpoints, partitions)
+    app = _new_app(settings, endpoints, name, partitions)
     registry = CollectorRegistry()
     metrics = WorkerMetrics(registry)
     table = app.Table(
@@ -110,7 +112,7 @@ def build_app(
     return WorkerApp(app, worker, registry)
 
 
-def _new_app(settings: Settings, endpoints: Endpoints, partitions: int) -> Any:
+def _new_app(settings: Settings, endpoints: Endpoints, name: str, partitions: int) -> Any:
     return faust.App(
         settings.worker.app_id,
         broker=f"kafka://{bootstrap_servers(endpoints.kafka_url)}",
@@ -122,6 +124,10 @@ def _new_app(settings: Settings, endpoints: Endpoints, partitions: int) -> Any:
         table_standby_replicas=0,
         web_enabled=False,
         consumer_auto_offset_reset="earliest",
+        # A worker that comes back under its name within the session timeout finds its partitions as it left them.
+        consumer_group_instance_id=name,
+        broker_session_timeout=settings.worker.session_timeout_s,
+        broker_heartbeat_interval=settings.worker.session_timeout_s / 4,
         stream_wait_empty=False,
         stream_buffer_maxsize=settings.worker.take_records,
         broker_commit_interval=1.0,

@@ -16,6 +16,7 @@ from sinks.windows_outbox import WindowOutbox
 from stream.backoff import Backoff
 from stream.endpoints import resolve
 from stream.health import Health, HealthServer
+from stream.identity import identity
 from stream.outage import Outage
 from stream.settings import Settings
 from stream.stack.endpoints import Endpoints
@@ -36,16 +37,21 @@ def run(settings: Settings) -> int:
         ConfigurationError: settings that cannot work.
     """
     endpoints = resolve(settings, needs=("kafka_url", "database_url", "redis_url"))
+    with identity("worker", settings.worker.instance_id, settings.local_dir) as name:
+        return _run(settings, endpoints, name)
+
+
+def _run(settings: Settings, endpoints: Endpoints, name: str) -> int:
     kafka = endpoints.kafka_url
     _patiently("kafka", lambda: ensure_topics(kafka, settings.partitions, settings.replication))
     partitions = _patiently("kafka", lambda: partition_count(kafka, METERS_RAW.name))
-    identity = _patiently("kafka", lambda: topic_id(kafka, METERS_RAW.name))
+    life = _patiently("kafka", lambda: topic_id(kafka, METERS_RAW.name))
     _patiently("database", lambda: migrate(endpoints.database_url))
-    _patiently("kafka", lambda: _rewind(settings, endpoints, identity))
+    _patiently("kafka", lambda: _rewind(settings, endpoints, life))
     store = TimescaleStore(endpoints.database_url, lateness_s=settings.worker.lateness_s)
     latest = RedisLatest(endpoints.redis_url, expiry_s=settings.redis_expiry_s)
     outbox = WindowOutbox(endpoints.database_url, lateness_s=settings.worker.lateness_s)
-    built = build_app(settings, endpoints, identity, partitions, store, latest, outbox)
+    built = build_app(settings, endpoints, name, life, partitions, store, latest, outbox)
     with HealthServer(
         "worker",
         lambda: _health(built, settings),
@@ -57,14 +63,15 @@ def run(settings: Settings) -> int:
         return _run_app(built)
 
 
-def _rewind(settings: Settings, endpoints: Endpoints, identity: str) -> None:
-    rewind_to_database(endpoints.kafka_url, endpoints.database_url, settings.worker.app_id, METERS_RAW.name, identity)
+def _rewind(settings: Settings, endpoints: Endpoints, life: str) -> None:
+    rewind_to_database(endpoints.kafka_url, endpoints.database_url, settings.worker.app_id, METERS_RAW.name, life)
 
 
 def _run_app(built: WorkerApp) -> int:
     worker = faust.Worker(
         built.app, loglevel="ERROR", redirect_stdouts=False, override_logging=False, quiet=True, daemon=True
     )
+    worker.spinner = None  # it would write escape codes where a log is expected
     try:
         worker.execute_from_commandline()
     except SystemExit as end:

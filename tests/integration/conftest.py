@@ -25,3 +25,14 @@ def stack(local_stack: LocalStack) -> Endpoints:
     endpoints = local_stack.endpoints()
     assert endpoints is not None
     return endpoints
+
+
+@pytest.fixture(scope="module")
+def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    """A stack of the module's own, whose topics and tables hold nothing else."""
+    running = LocalStack(tmp_path_factory.mktemp("own"))
+    try:
+        running.up(attached=True)
+        yield running
+    finally:
+        running.down(purge=True)

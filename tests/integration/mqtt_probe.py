@@ -53,3 +53,5 @@ class MqttProbe:
         """Disconnect, keeping the session."""
         self._client.disconnect()
         self._client.loop_stop()
+        # Without the circle through this object, paho closes its sockets before they are found unclosed.
+        self._client.on_connect = self._client.on_message = self._client.on_subscribe = None
