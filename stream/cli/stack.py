@@ -55,7 +55,7 @@ def up(directory: Path) -> None:
     try:
         with console.status("Starting the local stack"):
             endpoints = LocalStack(directory).up(
-                progress=lambda line: console.print(f"[dim]{time.monotonic() - started:6.1f} s[/]  {line}")
+                progress=lambda line: console.out(f"{time.monotonic() - started:6.1f} s  {line}", highlight=False)
             )
     except StackError as error:
         raise click.ClickException(str(error)) from error

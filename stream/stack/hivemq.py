@@ -48,7 +48,7 @@ def render_config(port: int) -> str:
 
 def prepare(layout: Layout, settings: StackSettings, port: int, report: Report) -> Launch:
     """Resolve the jars, write the configuration and return how to start the broker."""
-    jars = resolve_jars(POM, settings.cache, layout.log("mqtt"), report)
+    jars = resolve_jars(POM, settings.cache, report)
     home = layout.data("hivemq")
     for folder in ("conf", "data", "extensions"):
         (home / folder).mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 from stream.stack.errors import MissingProgramError, StackError
 from stream.stack.layout import alone
-from stream.stack.process import Launch, last_lines, run
+from stream.stack.process import Launch, run
 from stream.stack.server import Report
 
 #: Apache Kafka 4 does not run on less.
@@ -79,7 +79,7 @@ def check_java(pom: Path, cache: Path | None) -> None:
         raise MissingProgramError("mvn", "not on PATH", _INSTALL_MAVEN)
 
 
-def resolve_jars(pom: Path, cache: Path | None, log: Path, report: Report) -> Path:
+def resolve_jars(pom: Path, cache: Path | None, report: Report) -> Path:
     """Return the folder with a program's jars, resolving them with Maven at the first call ever.
 
     Raises:
@@ -94,11 +94,11 @@ def resolve_jars(pom: Path, cache: Path | None, log: Path, report: Report) -> Pa
     with alone(folder.parent / "maven.lock"):
         if not folder.exists():
             report(f"fetching {pom.parent.name} {pom_version(pom)} with Maven, once")
-            _run_maven(pom, folder, log)
+            _run_maven(pom, folder)
     return folder
 
 
-def _run_maven(pom: Path, folder: Path, log: Path) -> None:
+def _run_maven(pom: Path, folder: Path) -> None:
     maven = shutil.which("mvn")
     if maven is None:
         raise MissingProgramError("mvn", "not on PATH", _INSTALL_MAVEN)
@@ -106,10 +106,14 @@ def _run_maven(pom: Path, folder: Path, log: Path) -> None:
     shutil.rmtree(beside, ignore_errors=True)
     argv = [maven, "--quiet", "--batch-mode", "--file", str(pom), "dependency:copy-dependencies"]
     argv += ["-DincludeScope=runtime", f"-DoutputDirectory={beside}"]
+    # Its own log, so that the first error in it is this run's; the advice that follows it explains nothing.
+    log = folder.with_name(f"{folder.name}.log")
+    log.unlink(missing_ok=True)
     status = run(Launch(argv=tuple(argv), directory=folder.parent), log)
     if status != 0 or not beside.exists():
+        errors = [line for line in log.read_text(errors="replace").splitlines() if "[ERROR]" in line]
         raise StackError(
-            f"Maven could not fetch {pom.parent.name} (exit code {status}): {last_lines(log)}. "
-            f"Is the network up? Try by hand: {shlex.join(argv)}"
+            f"Maven could not fetch {pom.parent.name} (exit code {status}): {''.join(errors[:1])} "
+            f"Is the network up? Its log: {log}. Try by hand: {shlex.join(argv)}"
         )
     beside.rename(folder)

@@ -86,7 +86,7 @@ class KafkaServer:
 
     def prepare(self, report: Report) -> Launch:
         """Resolve the jars, write server.properties and format the storage once."""
-        jars = resolve_jars(POM, self.settings.cache, self.layout.log(self.name), report)
+        jars = resolve_jars(POM, self.settings.cache, report)
         data, conf = self.layout.data(self.name), self.layout.conf(self.name)
         conf.mkdir(parents=True, exist_ok=True)
         java = (str(find_java()), f"-Dlog4j2.configurationFile={LOGGING}", "-cp", f"{jars}/*")

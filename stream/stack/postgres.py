@@ -133,6 +133,7 @@ class PostgresServer:
         if not data.exists():
             report("creating the database cluster")
             self._initialise(data, user)
+        self._check_version(data)
         (conf / "pg_hba.conf").write_text(_HBA)
         (conf / "pg_ident.conf").write_text("")
         file = conf / "postgresql.conf"
@@ -149,6 +150,15 @@ class PostgresServer:
             stop_signal=signal.SIGINT,  # "fast": disconnects clients, then a checkpoint
             death_signal=signal.SIGQUIT,  # "immediate": takes the backends along
         )
+
+    def _check_version(self, data: Path) -> None:
+        written = (data / "PG_VERSION").read_text().strip()
+        asked = subprocess.run([self.binaries / "postgres", "--version"], capture_output=True, text=True, check=False)  # noqa: S603 (their own option)
+        if f" {written}." not in asked.stdout:
+            raise StackError(
+                f"the data in {data} are of PostgreSQL {written}, but {self.binaries} is {asked.stdout.strip()}: "
+                "take the binaries of before, another --dir, or `meterstream stack down --purge`"
+            )
 
     def _initialise(self, data: Path, user: str | None) -> None:
         # Beside first: a start that was killed half-way must not leave half a cluster behind.

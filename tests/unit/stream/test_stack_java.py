@@ -86,14 +86,13 @@ def test_a_changed_pom_is_resolved_anew(tmp_path: Path) -> None:
 
 
 def test_maven_runs_once_and_its_failure_names_the_reason(path: Path, tmp_path: Path) -> None:
-    log = tmp_path / "kafka.log"
     _program(path, "mvn", "echo '[ERROR] Unknown host'; exit 1")
 
     with pytest.raises(StackError, match=r"Unknown host.*Is the network up\?"):
-        java.resolve_jars(POM, tmp_path / "cache", log, lambda _detail: None)
+        java.resolve_jars(POM, tmp_path / "cache", lambda _detail: None)
 
     _program(path, "mvn", 'for a in "$@"; do case $a in -DoutputDirectory=*) /bin/mkdir -p "${a#*=}";; esac; done')
-    folder = java.resolve_jars(POM, tmp_path / "cache", log, lambda _detail: None)
+    folder = java.resolve_jars(POM, tmp_path / "cache", lambda _detail: None)
     (path / "mvn").unlink()
 
-    assert java.resolve_jars(POM, tmp_path / "cache", log, lambda _detail: None) == folder
+    assert java.resolve_jars(POM, tmp_path / "cache", lambda _detail: None) == folder
