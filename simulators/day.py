@@ -44,6 +44,16 @@ class Day:
     solar: Columns = field(repr=False)
     fed_wh: Half = field(repr=False)
 
+    def run(self, here: slice) -> slice:
+        """Return which meters of the grid some positions are; for a day of neighbouring meters.
+
+        Raises:
+            TypeError: the meters are not neighbours.
+        """
+        if not isinstance(self.meters, slice):
+            raise TypeError("the meters of this day are no run of neighbours")
+        return slice(self.meters.start + here.start, self.meters.start + here.stop)
+
     def drawn(self, here: slice, minutes: Ints) -> Ints:
         """Return what was drawn until some minutes of the day.
 
@@ -96,12 +106,7 @@ class Day:
         for edge, later in zip(edges, (0, 30), strict=True):
             edge[cars] -= charging.since_midnight(begin + later)
         number = self.number * HALF_HOURS + half_hour
-        meters = self._rows(here)
+        meters = self.run(here) if isinstance(self.meters, slice) else self.meters[here]
         found = np.stack(self.consumption.within(meters, number, (edges[0], edges[1]), minutes))
         found[:, cars] += charging.since_midnight(begin + np.array(minutes)[:, None])
         return found
-
-    def _rows(self, here: slice) -> Rows:
-        if isinstance(self.meters, slice):
-            return slice(self.meters.start + here.start, self.meters.start + here.stop)
-        return self.meters[here]

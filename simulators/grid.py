@@ -5,13 +5,11 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from schemas.layout import Floats, Ints
 from simulators import planning
-from simulators.customers import KINDS
 from simulators.load_shape import REACTIONS, SHIFTS, profile_number
-from simulators.planning import DEVICES, Numbers, Small
+from simulators.planning import Numbers, Small
 from simulators.randomness import Bits, draw, fraction, keys, lane, salt
 from simulators.regions import REGIONS
 
@@ -129,31 +127,3 @@ class Grid:
     def meter_region(self) -> Numbers:
         """Region of each meter, int32[m]."""
         return self.substation_region[self.feeder_substation[self.meter_feeder]]
-
-    def registry(self) -> pa.RecordBatch:
-        """Return what the registry says of each meter."""
-        feeder = self.meter_feeder
-        substation = self.feeder_substation[feeder]
-        sectors, kinds = [kind.sector.value for kind in KINDS], [kind.name for kind in KINDS]
-        columns = {
-            "meter_number": pa.array(self.meter_numbers.astype("U9")),
-            "transformer": _names("T", self.meter_transformer, 6),
-            "feeder": _names("F", feeder, 5),
-            "substation": _names("S", substation, 4),
-            "region": _decoded([region.name for region in REGIONS], self.substation_region[substation]),
-            "class": _decoded(sectors, self.kind),
-            "kind": _decoded(kinds, self.kind),
-            "device": _decoded(list(DEVICES), self.device),
-            "phases": pa.array(self.phases),
-            "transformer_kva": pa.array(self.transformer_kva[self.meter_transformer]),
-        }
-        return pa.RecordBatch.from_pydict(columns)
-
-
-def _names(letter: str, numbers: Numbers, width: int) -> pa.Array:
-    names = pa.array([f"{letter}{number:0{width}d}" for number in range(int(numbers.max()) + 1)])
-    return names.take(pa.array(numbers))
-
-
-def _decoded(names: list[str], codes: npt.NDArray[np.integer]) -> pa.Array:
-    return pa.array(names).take(pa.array(codes))

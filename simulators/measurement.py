@@ -8,7 +8,7 @@ import numpy as np
 from schemas.layout import Floats, Ints
 from simulators.customers import KINDS
 from simulators.day import Columns
-from simulators.grid import Grid
+from simulators.grid import Grid, Rows
 from simulators.network import NOMINAL_V, Drops
 from simulators.planning import ADVANCED, BASIC
 from simulators.randomness import Bits, draw, lane, normal, salt
@@ -45,12 +45,44 @@ class Energies(NamedTuple):
         drawn_wh: int64[k, n] [Wh].
         solar: int[s], which of the n meters have panels.
         fed_wh: int64[k, s] [Wh].
+        reversed: int[r], which of the n meters are connected the wrong way round at some time.
+        reversed_wh: int64[k, r], what those count as fed in although it is drawn [Wh].
     """
 
     register_wh: Ints
     drawn_wh: Ints
     solar: Columns
     fed_wh: Ints
+    reversed: Columns
+    reversed_wh: Ints
+
+    def of(self, columns: Columns) -> "Energies":
+        """Return those of some of the meters, given by rising position."""
+        solar, reversed_ = np.isin(self.solar, columns), np.isin(self.reversed, columns)
+        return Energies(
+            self.register_wh[:, columns],
+            self.drawn_wh[:, columns],
+            np.searchsorted(columns, self.solar[solar]),
+            self.fed_wh[:, solar],
+            np.searchsorted(columns, self.reversed[reversed_]),
+            self.reversed_wh[:, reversed_],
+        )
+
+    def exported_kwh(self) -> Floats:
+        """Return what meters count as fed in, float64[k, n] [kWh], NaN for those that never do."""
+        exported = np.full(self.drawn_wh.shape, np.nan)
+        exported[:, self.solar] = self.fed_wh / 1000.0
+        usual = exported[:, self.reversed]
+        wrong = np.nan_to_num(usual) + self.reversed_wh / 1000.0
+        exported[:, self.reversed] = np.where(self.reversed_wh > 0, wrong, usual)
+        return exported
+
+    def net_wh(self) -> Ints:
+        """Return the energy drawn less the energy fed in, as counted, int64[k, n] [Wh]."""
+        net = self.drawn_wh.copy()
+        net[:, self.solar] -= self.fed_wh
+        net[:, self.reversed] -= self.reversed_wh
+        return net
 
 
 class Surroundings(NamedTuple):
@@ -69,7 +101,7 @@ class Surroundings(NamedTuple):
 
 @dataclass(frozen=True)
 class Gauge:
-    """A run of meters that measure.
+    """Some meters that measure.
 
     Args:
         grid: the whole grid.
@@ -77,7 +109,7 @@ class Gauge:
     """
 
     grid: Grid
-    meters: slice
+    meters: Rows
 
     def measure(self, energies: Energies, around: Surroundings, minutes: int, numbers: Ints) -> dict[str, Floats]:
         """Measure consecutive intervals.
@@ -91,10 +123,7 @@ class Gauge:
         Returns: float64[k, n] for each of COLUMNS; NaN where a meter cannot measure it. P is the power drawn less the
             power fed in. With three phases, voltage and current are those of each phase: P^2 + Q^2 = (phases V I)^2.
         """
-        exported = np.full(energies.drawn_wh.shape, np.nan)
-        exported[:, energies.solar] = energies.fed_wh / 1000.0
-        net_wh = energies.drawn_wh.copy()
-        net_wh[:, energies.solar] -= energies.fed_wh
+        net_wh = energies.net_wh()
         power_w = np.multiply(net_wh, 60.0 / minutes, dtype=np.float64)
         bits = draw(self.grid.keys[self.meters], _NOISE, numbers[:, None])
         voltage, factor = self._voltage(power_w, bits, around.voltages), self._power_factor(bits)
@@ -116,7 +145,7 @@ class Gauge:
                 "demand_kw": _rounded(np.multiply(energies.drawn_wh, 0.06 / minutes, dtype=np.float64), 10_000),
                 "voltage": voltage,
                 "register_kwh": energies.register_wh / 1000.0,
-                "export_kwh": exported,
+                "export_kwh": energies.exported_kwh(),
             }
         )
 

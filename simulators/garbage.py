@@ -1,0 +1,43 @@
+"""Payloads that are no readings: what real feeds carry when firmware, cables or software go wrong."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from simulators.randomness import draw, salt
+
+_NOISE = salt("garbage")
+
+
+def garbage_bytes(bits: int, size: int) -> bytes:
+    """Return a payload of about some size that no decoder can read as a reading; equal bits give equal bytes."""
+    return _FORMS[bits % len(_FORMS)](bits, max(1, size))
+
+
+def _noise(bits: int, size: int) -> bytes:
+    entity = np.full(-(-size // 8), bits, dtype=np.uint64)
+    # A lone continuation byte first: such bytes are not UTF-8, whatever follows.
+    return b"\x9d" + draw(entity, _NOISE, np.arange(len(entity))).tobytes()[: size - 1]
+
+
+def _cut_off(_bits: int, size: int) -> bytes:
+    return (b'{"meter_number":"M' + b"0" * size)[:size]
+
+
+def _no_meter(_bits: int, _size: int) -> bytes:
+    return b'{"reading_time":"2026-01-01T00:00:00Z","consumption_kwh":1.5}'
+
+
+def _words(_bits: int, size: int) -> bytes:
+    return b'"' + (b"ERR 0x1f modem busy " * (size // 20 + 1))[:size] + b'"'
+
+
+def _wrong_type(_bits: int, _size: int) -> bytes:
+    return b'{"meter_number":"?","reading_time":"not yet","consumption_kwh":"n/a"}'
+
+
+def _nothing(_bits: int, _size: int) -> bytes:
+    return b"null"
+
+
+_FORMS: tuple[Callable[[int, int], bytes], ...] = (_noise, _cut_off, _no_meter, _words, _wrong_type, _nothing)
