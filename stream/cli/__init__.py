@@ -6,9 +6,15 @@ import click
 
 #: command name -> (module, attribute, one line for `--help`); modules load only when their command runs.
 COMMANDS = {
-    "run": ("stream.cli.run", "run", "Run one process of the engine: the bridge or a worker."),
+    "up": ("stream.cli.up", "up", "Run the local stack and the engine until Ctrl-C."),
     "stack": ("stream.cli.stack", "stack", "Start, stop and inspect the local servers."),
+    "run": ("stream.cli.run", "run", "Run one process of the engine: the bridge or a worker."),
     "replay": ("stream.cli.replay", "replay", "Publish a recorded file through MQTT."),
+    "latest": ("stream.cli.latest", "latest", "Show the newest reading of meters."),
+    "alerts": ("stream.cli.alerts", "alerts", "Look at alerts: live, or those that the database keeps."),
+    "db": ("stream.cli.db", "db", "Bring the database to the newest schema, or look at it."),
+    "reconcile": ("stream.cli.reconcile", "reconcile", "Prove that nothing was lost."),
+    "doctor": ("stream.cli.doctor", "doctor", "Say what is missing or broken, and what to do about it."),
 }
 
 

@@ -1,0 +1,199 @@
+"""The proof from end to end: read what Kafka holds, look all of it up, count, and say what is left over."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
+
+from processors.validate import Limits
+from schemas.layout import instant_of
+from schemas.rejected import Reason
+from schemas.topics import CONTENT_TYPE, METERS_RAW, METERS_REJECTED
+from stream.database import connected
+from stream.reconcile.account import (
+    ALTERED,
+    CONFLICT,
+    DUPLICATE,
+    MISSING,
+    Account,
+    Reconciliation,
+    first_of_each,
+    judge,
+)
+from stream.reconcile.examine import Examined, Raw, examine, reject_ids
+from stream.reconcile.ledger import Arrivals, Ledger, Position
+from stream.reconcile.rejects import follow_rejects
+from stream.stack.endpoints import Endpoints
+from stream.topic_reader import Span, TopicReader
+from stream.topics import topic_id
+
+#: Payloads looked up at once [bytes], about 50 thousand readings: bounds the memory.
+_BATCH_BYTES = 4 * 1024 * 1024
+_BATCH_RECORDS = 4_096
+_EXAMPLES = 10
+
+#: Told how many records of how many have been looked up.
+Watch = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to prove.
+
+    Attributes:
+        endpoints: where Kafka and the database are.
+        group: consumer group of the workers.
+        since: records that arrived before are left out; None for all that Kafka holds.
+        until: records that arrived at or after are left out; None for all.
+    """
+
+    endpoints: Endpoints
+    group: str
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def reconcile(request: Request, watch: Watch = lambda _done, _total: None) -> Reconciliation:
+    """Hold Kafka against the database; neither is changed, and the engine may run on.
+
+    Raises:
+        ServiceUnavailable: Kafka or the database does not answer.
+        ConfigurationError: the database has not been migrated.
+    """
+    kafka_url = request.endpoints.kafka_url
+    identity = topic_id(kafka_url, METERS_RAW.name)
+    with connected(request.endpoints.database_url) as connection:
+        ledger = Ledger(connection)
+        with TopicReader(kafka_url, METERS_RAW.name) as reader:
+            proof = _Proof(request, ledger, reader, ledger.positions(METERS_RAW.name, identity))
+            proof.look_up(reader.read(proof.spans), watch)
+        proof.count_rows()
+        with TopicReader(kafka_url, METERS_REJECTED.name, request.group) as reader:
+            # Up to the end: a reading's reject comes later than the reading.
+            rejects = follow_rejects(reader, ledger, _asked_for(reader, replace(request, until=None)))
+        proof.settle_rejects()
+    examples = proof.examples + ([f"{rejects.missing} rejects of {METERS_REJECTED.name}"] if rejects.missing else [])
+    return Reconciliation(METERS_RAW.name, identity, list(proof.accounts.values()), rejects, examples)
+
+
+def _asked_for(reader: TopicReader, request: Request) -> dict[int, Span]:
+    """Return the spans of the records that arrived in the requested time."""
+    spans = reader.bounds()
+    since = reader.offsets_at(request.since) if request.since else {}
+    until = reader.offsets_at(request.until) if request.until else {}
+    return {
+        partition: Span(max(since.get(partition, 0), span.first), min(until.get(partition, span.end), span.end))
+        for partition, span in spans.items()
+    }
+
+
+class _Proof:
+    """The state of one run.
+
+    Args:
+        request: what to prove.
+        ledger: the database.
+        reader: of the readings.
+        positions: where the database stands.
+    """
+
+    def __init__(
+        self, request: Request, ledger: Ledger, reader: TopicReader, positions: Mapping[int, Position]
+    ) -> None:
+        self._ledger = ledger
+        self._arrivals: dict[int, Arrivals] = {}
+        self.examples: list[str] = []
+        self.accounts: dict[int, Account] = {}
+        self.spans: dict[int, Span] = {}
+        everything = request.since is None and request.until is None
+        for partition, asked in _asked_for(reader, request).items():
+            position = positions.get(partition)
+            reached = position.next_offset if position else asked.first
+            account = Account(partition, pending=len(Span(max(asked.first, reached), asked.end)))
+            if position:
+                account.lost_records = position.lost_records + max(0, asked.first - reached if everything else 0)
+                account.counters = position.counters if everything and asked.first == 0 else None
+            self.accounts[partition] = account
+            self.spans[partition] = Span(asked.first, min(asked.end, reached))
+
+    def look_up(self, messages: Iterable[list[Message]], watch: Watch) -> None:
+        """Take every record of the spans."""
+        done, total = 0, sum(map(len, self.spans.values()))
+        for records in _batches(messages):
+            self._take(records)
+            done += len(records)
+            watch(done, total)
+
+    def _take(self, records: list[Raw]) -> None:
+        for record in records:
+            self.accounts[record.partition].records += 1
+            arrived = self._arrivals.get(record.partition, Arrivals(record.arrived_us, record.arrived_us))
+            self._arrivals[record.partition] = arrived.with_(record.arrived_us)
+        examined = examine(records, Limits())
+        meters = examined.batch.meter_number.dictionary_encode().indices.to_numpy(zero_copy_only=False)
+        first = first_of_each(meters, examined.batch.time_us, examined.record)
+        verdicts = judge(first, *self._ledger.compare(examined))
+        conflicting = verdicts == CONFLICT
+        conflicts = examined.batch.where(conflicting)
+        self._ledger.expect_rejects(
+            examined.reject_ids + reject_ids(conflicts, [Reason.CONFLICTING_DUPLICATE] * len(conflicts)),
+            np.r_[examined.rejected_from, examined.partition[conflicting]],
+        )
+        for partition, account in self.accounts.items():
+            mine = np.bincount(verdicts[examined.partition == partition], minlength=ALTERED + 1)
+            rejected = int(np.count_nonzero(examined.rejected_from == partition))
+            account.readings += int(mine.sum()) + rejected
+            account.rejected += rejected + int(mine[CONFLICT])
+            account.duplicates += int(mine[DUPLICATE])
+            account.missing += int(mine[MISSING])
+            account.altered += int(mine[ALTERED])
+        for verdict, words in ((MISSING, "is not in the database"), (ALTERED, "has other values in the database")):
+            self._show(examined, np.flatnonzero(verdicts == verdict).tolist(), words)
+
+    def _show(self, examined: Examined, rows: list[int], words: str) -> None:
+        for row in rows[: _EXAMPLES - len(self.examples)]:
+            meter, time = examined.batch.meter_number[row].as_py(), instant_of(int(examined.batch.time_us[row]))
+            source = f"{METERS_RAW.name}[{examined.partition[row]}]@{examined.offset[row]}"
+            self.examples.append(f"{source}: meter {meter} at {time.isoformat()} {words}")
+
+    def count_rows(self) -> None:
+        """Ask how many rows say that they came from the spans: independent of looking readings up."""
+        for partition, rows in self._ledger.count_rows(self.spans, self._arrivals).items():
+            self.accounts[partition].rows = rows
+
+    def settle_rejects(self) -> None:
+        """Take out of the account the rejects that are nowhere."""
+        for partition, reject_id in self._ledger.missing_rejects():
+            self.accounts[partition].rejected -= 1
+            self.accounts[partition].rejects_missing += 1
+            if len(self.examples) < _EXAMPLES:
+                source = f"{METERS_RAW.name}[{partition}]"
+                self.examples.append(f"{source}: reject {reject_id} is not in the database")
+
+
+def _batches(messages: Iterable[list[Message]]) -> Iterator[list[Raw]]:
+    """Collect records until there are enough for one question."""
+    waiting, size = list[Raw](), 0
+    for some in messages:
+        waiting += map(_raw, some)
+        size += sum(len(message.value() or b"") for message in some)
+        if size >= _BATCH_BYTES or len(waiting) >= _BATCH_RECORDS:
+            yield waiting
+            waiting, size = [], 0
+    if waiting:
+        yield waiting
+
+
+def _raw(message: Message) -> Raw:
+    headers = dict(message.headers() or ())
+    kind = headers.get(CONTENT_TYPE)
+    clock, arrived_ms = message.timestamp()
+    return Raw(
+        partition=message.partition() or 0,
+        offset=message.offset() or 0,
+        payload=message.value() or b"",
+        content_type=kind.decode("latin-1") if isinstance(kind, bytes) else kind,
+        arrived_us=0 if clock == TIMESTAMP_NOT_AVAILABLE else arrived_ms * 1000,
+    )
