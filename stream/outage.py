@@ -17,6 +17,7 @@ class Outage:
         self._service = service
         self._lock = threading.Lock()
         self._cause: str | None = None
+        self._told: set[str] = set()
 
     @property
     def cause(self) -> str | None:
@@ -24,12 +25,13 @@ class Outage:
         return self._cause
 
     def begin(self, cause: object, **facts: Any) -> None:
-        """Note that the service is away; only the first time and a new cause are logged."""
+        """Note that the service is away; each cause is logged once until the service is back."""
         text = str(cause)
         with self._lock:
-            if self._cause == text:
-                return
             self._cause = text
+            if text in self._told:
+                return
+            self._told.add(text)
         structlog.get_logger(self._service).warning("unavailable", cause=text, **facts)
 
     def end(self) -> None:
@@ -38,4 +40,5 @@ class Outage:
             return
         with self._lock:
             self._cause = None
+            self._told.clear()
         structlog.get_logger(self._service).warning("available_again")

@@ -77,7 +77,8 @@ class Client(paho.Client):
         messages = Messages()
         try:
             data = super()._sock_recv(READ_BYTES)
-            self._ended = not data
+            if not data:
+                self._ended, self.trouble = True, "the broker closed the connection"
             messages, self._others = self._reader.feed(data)
         except BlockingIOError:
             return messages

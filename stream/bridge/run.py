@@ -84,6 +84,8 @@ class Bridge:
         self._metrics = BridgeMetrics(self.registry)
         self._kafka_outage, self._mqtt_outage = Outage("kafka"), Outage("mqtt")
         self._prepared = False
+        self._oldest: float | None = None
+        self._oldest_seen = 0.0
         bridge = settings.bridge
         self._in_flight = InFlight(bridge.max_in_flight, bridge.max_buffer_bytes)
         self._kafka = Kafka(
@@ -132,8 +134,10 @@ class Bridge:
         """Update gauges, speak up when Kafka is silent, and tell whether every part still runs."""
         self._metrics.in_flight.set(self._in_flight.messages)
         self._metrics.in_flight_bytes.set(self._in_flight.size)
-        since_s = self._in_flight.waiting_since_s()
-        if since_s is not None and time.time() - since_s > _SLOW_S and self._kafka_outage.cause is None:
+        oldest, now = self._in_flight.waiting_since_s(), time.monotonic()
+        if oldest is None or oldest != self._oldest or self._kafka_outage.cause is not None:
+            self._oldest, self._oldest_seen = oldest, now
+        elif now - self._oldest_seen > _SLOW_S:
             self._kafka_outage.begin(f"no acknowledgement for {_SLOW_S:.0f} s")
         return self._alive()
 

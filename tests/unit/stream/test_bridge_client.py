@@ -106,7 +106,7 @@ def test_nothing_to_read_is_no_end(client: Client) -> None:
 @pytest.mark.parametrize(
     ("ending", "trouble"),
     [
-        pytest.param(b"", "", id="closed by the peer"),
+        pytest.param(b"", "the broker closed the connection", id="closed by the peer"),
         pytest.param(OSError(errno.ECONNRESET, "reset"), "[Errno 104] reset", id="reset"),
         pytest.param(b"\x32\x05\x00\xffabc", "a PUBLISH is shorter than its parts", id="malformed"),
     ],

@@ -67,10 +67,12 @@ def test_an_outage_is_told_when_it_begins_and_when_it_ends(capsys: pytest.Captur
     outage.end()
     for _ in range(5):
         outage.begin("refused")
-    assert outage.cause == "refused"
+        outage.begin("timed out")
+    assert outage.cause == "timed out"
     outage.end()
     outage.end()
-    assert [line["event"] for line in lines(capsys)] == ["unavailable", "available_again"]
+    told = [(line["event"], line.get("cause")) for line in lines(capsys)]
+    assert told == [("unavailable", "refused"), ("unavailable", "timed out"), ("available_again", None)]
 
 
 def test_waits_double_up_to_the_ceiling_and_begin_anew() -> None:
