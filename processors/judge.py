@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from processors.rounds import rounds
-from processors.state import MeterState
+from processors.state import SLOTS, MeterState
 from schemas.layout import Floats, Ints, Mask, Positions
 from schemas.quality import ANOMALY, MISSING, NORMAL, WARNING
 from schemas.readings import ReadingBatch
@@ -15,6 +15,8 @@ _DAY_S = 86_400.0
 _HOUR_US = 3_600_000_000
 #: Mean absolute deviation to standard deviation of a normal distribution: sqrt(pi / 2).
 _SIGMA_PER_SPREAD = 1.2533
+#: Readings in a slot of the week after which its own spread is trusted.
+_SETTLED = 3
 
 
 @dataclass(frozen=True)
@@ -140,9 +142,7 @@ def _judge_round(
     power = energy * 3600.0 / interval_s
     covered = state.covered_s[row]
     average = state.energy_kwh[row] * 3600.0 / np.maximum(covered, 1.0)
-    known_slot = state.slot_count[row, slot] >= 3
-    expected = np.where(known_slot, state.slot_mean_kw[row, slot], average)
-    spread = np.where(known_slot, state.slot_spread_kw[row, slot], state.spread_kw[row])
+    expected, spread = _usual(state, row, slot, average)
     # The floor keeps an almost constant load from calling every flicker unusual: 5 % of the average, and 1 W.
     sigma = _SIGMA_PER_SPREAD * spread + 0.05 * average + 0.001
     z = (power - expected) / sigma
@@ -151,21 +151,36 @@ def _judge_round(
     squared = z * z
     score = np.where(warm, squared / (squared + judging.unusual_z**2), np.nan)
     capped = np.where(anomalous, judging.times_average * average, power)
-    _learn(state, row, slot, capped, interval_s, average, sigma, judging)
+    _learn(state, row, capped, interval_s, average, sigma, judging)
+    # What comes again and again is a habit: its slot follows it, a few sigma at a time.
+    _learn_slot(state, row, slot, np.where(anomalous, np.minimum(power, expected + 3 * sigma), power), sigma)
     return score, np.where(warm, expected * interval_s / 3600.0, np.nan), anomalous
+
+
+def _usual(
+    state: MeterState, row: Positions, slot: npt.NDArray[np.int64], average: Floats
+) -> tuple[Floats, npt.NDArray[np.float32]]:
+    """Return mean and spread of power in a slot of the week; what is not known of it comes from wider ones.
+
+    A slot never seen borrows from the same hour of the other kind of day: the first Saturday evening is an evening.
+    """
+    look = np.where(state.slot_count[row, slot] > 0, slot, (slot + SLOTS // 2) % SLOTS)
+    expected = np.where(state.slot_count[row, look] > 0, state.slot_mean_kw[row, look], average)
+    own = state.slot_spread_kw[row, look]
+    settled = (look == slot) & (state.slot_count[row, slot] >= _SETTLED)
+    return expected, np.where(settled, own, np.maximum(own, state.spread_kw[row]))
 
 
 def _learn(
     state: MeterState,
     row: Positions,
-    slot: npt.NDArray[np.int64],
     power: Floats,
     interval_s: Floats,
     average: Floats,
     sigma: Floats,
     judging: Judging,
 ) -> None:
-    """Move averages and spreads towards one reading per meter; far deviations pull no harder than 3 sigma."""
+    """Move average and spread towards one reading per meter; far deviations pull no harder than 3 sigma."""
     keep = np.maximum(1.0 - interval_s / judging.memory_s, 0.0)
     known = state.covered_s[row] > 0
     deviation = np.where(known, np.clip(power - average, -3 * sigma, 3 * sigma), 0.0)
@@ -173,9 +188,13 @@ def _learn(
     state.spread_kw[row] += (weight * (np.abs(deviation) - state.spread_kw[row])).astype(np.float32)
     state.energy_kwh[row] = keep * state.energy_kwh[row] + power * interval_s / 3600.0
     state.covered_s[row] = keep * state.covered_s[row] + interval_s
+
+
+def _learn_slot(state: MeterState, row: Positions, slot: npt.NDArray[np.int64], power: Floats, sigma: Floats) -> None:
+    """Move a slot's mean and spread towards one reading per meter, once settled by no more than 3 sigma."""
     count = state.slot_count[row, slot]
     mean = state.slot_mean_kw[row, slot].astype(np.float64)
-    bound = np.where(count >= 3, 3 * sigma, np.inf)
+    bound = np.where(count >= _SETTLED, 3 * sigma, np.inf)
     offset = np.clip(power - mean, -bound, bound)
     rate = np.maximum(1.0 / (count + 1.0), 0.05)
     state.slot_mean_kw[row, slot] = mean + rate * offset

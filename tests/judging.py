@@ -18,7 +18,7 @@ def judged(
     judging: Judging | None = None,
 ) -> tuple[ReadingBatch, Judgement]:
     """Judge readings of meter M1 at a regular step, oldest first."""
-    state = state or MeterState()
+    state = MeterState() if state is None else state
     times = start_us + step_us * np.arange(len(energy_kwh), dtype=np.int64)
     found = batch("M1", times, consumption_kwh=list(energy_kwh))
     return found, judge(found, state.rows(found.meter_number), state, judging or Judging())
