@@ -1,7 +1,7 @@
 """HiveMQ Community Edition, from the jars that infra/mqtt/pom.xml names."""
 
 from stream.stack.endpoints import LOOPBACK
-from stream.stack.java import INFRA, find_java, resolve_jars
+from stream.stack.java import INFRA, STOP_TIMEOUT_S, find_java, resolve_jars
 from stream.stack.layout import Layout
 from stream.stack.process import Launch
 from stream.stack.server import Report
@@ -54,8 +54,12 @@ def prepare(layout: Layout, settings: StackSettings, port: int, report: Report) 
         (home / folder).mkdir(parents=True, exist_ok=True)
     (home / "conf" / "config.xml").write_text(render_config(port))
     report("starting")
-    options = [f"-Xmx{settings.mqtt_heap}", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError"]
-    options += [f"-Djava.io.tmpdir={layout.scratch('mqtt')}", f"-Dlogback.configurationFile={LOGGING}"]
-    # Janino compiles the source in memory: `java Broker.java` would need a whole JDK.
-    main = ("org.codehaus.janino.SimpleCompiler", str(BROKER), "Broker", str(home))
-    return Launch(argv=(str(find_java()), *options, "-cp", f"{jars}/*", *main), directory=home)
+    argv = find_java().server(
+        jars,
+        # Janino compiles the source in memory: `java Broker.java` would need a whole JDK.
+        *("org.codehaus.janino.SimpleCompiler", str(BROKER), "Broker", str(home)),
+        heap=settings.mqtt_heap,
+        scratch=layout.scratch("mqtt"),
+        options=("-XX:+UseSerialGC", f"-Dlogback.configurationFile={LOGGING}"),
+    )
+    return Launch(argv=argv, directory=home, stop_timeout_s=STOP_TIMEOUT_S)

@@ -12,14 +12,14 @@ from confluent_kafka.admin import AdminClient
 
 from stream.stack.endpoints import LOOPBACK
 from stream.stack.errors import NotReadyError, StackError
-from stream.stack.java import INFRA, check_java, find_java, pom_version, resolve_jars
+from stream.stack.java import INFRA, STOP_TIMEOUT_S, check_java, find_java, pom_version, resolve_jars
 from stream.stack.layout import Layout
 from stream.stack.process import Launch, last_lines, run
 from stream.stack.server import Report
 from stream.stack.settings import StackSettings
 
 POM = INFRA / "kafka" / "pom.xml"
-LOGGING = INFRA / "kafka" / "log4j2.yaml"
+_LOGGING_OPTION = f"-Dlog4j2.configurationFile={INFRA / 'kafka' / 'log4j2.yaml'}"
 
 
 def render_config(port: int, controller_port: int, data: Path) -> str:
@@ -87,34 +87,37 @@ class KafkaServer:
     def prepare(self, report: Report) -> Launch:
         """Resolve the jars, write server.properties and format the storage once."""
         jars = resolve_jars(POM, self.settings.cache, report)
-        data, conf = self.layout.data(self.name), self.layout.conf(self.name)
-        conf.mkdir(parents=True, exist_ok=True)
-        java = (str(find_java()), f"-Dlog4j2.configurationFile={LOGGING}", "-cp", f"{jars}/*")
+        data = self.layout.data(self.name)
+        self.layout.conf(self.name).mkdir(parents=True, exist_ok=True)
         if not data.exists():
             report("formatting its storage")
-            self._format(java)
-        properties = self._write_config(data)
+            self._format(jars, data)
         report("starting")
-        options = [f"-Xmx{self.settings.kafka_heap}", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"]
-        options += ["-XX:+ExitOnOutOfMemoryError", f"-Djava.io.tmpdir={self.layout.scratch(self.name)}"]
-        return Launch(argv=(java[0], *options, *java[1:], "kafka.Kafka", properties), directory=data)
+        argv = find_java().server(
+            jars,
+            *("kafka.Kafka", self._write_config(data)),
+            heap=self.settings.kafka_heap,
+            scratch=self.layout.scratch(self.name),
+            options=("-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", _LOGGING_OPTION),
+        )
+        return Launch(argv=argv, directory=data, stop_timeout_s=STOP_TIMEOUT_S)
 
     def _write_config(self, data: Path) -> str:
         file = self.layout.conf(self.name) / "server.properties"
         file.write_text(render_config(self.port, self.controller_port, data))
         return str(file)
 
-    def _format(self, java: tuple[str, ...]) -> None:
+    def _format(self, jars: Path, data: Path) -> None:
         # Beside first: a start that was killed half-way must not leave half a format behind.
-        data = self.layout.data(self.name)
         beside = data.with_name(f"{data.name}.new")
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(parents=True)
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         tool = ("kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config", self._write_config(beside))
-        status = run(Launch(argv=(*java, *tool), directory=beside), self.layout.log(self.name))
-        if status != 0:
-            raise StackError(f"Kafka's storage could not be formatted: {last_lines(self.layout.log(self.name))}")
+        argv = find_java().command(jars, *tool, options=("-XX:TieredStopAtLevel=1", _LOGGING_OPTION))
+        log = self.layout.log(self.name)
+        if run(Launch(argv=argv, directory=beside), log) != 0:
+            raise StackError(f"Kafka's storage could not be formatted: {last_lines(log)}")
         beside.rename(data)
 
     def probe(self) -> None:

@@ -18,7 +18,7 @@ from stream.stack.supervisor import owner
 
 _POLL_S = 0.05
 #: Longer than the slowest clean stop of one server, since they stop side by side [s].
-_DOWN_TIMEOUT_S = 30.0
+_DOWN_TIMEOUT_S = 60.0
 #: A supervisor has only to import before it takes its lock, but on a busy machine [s].
 _LAUNCH_TIMEOUT_S = 30.0
 #: How soon the supervisor has noticed a death, with a wide margin [s].

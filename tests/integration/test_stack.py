@@ -96,7 +96,7 @@ def _traces(directory: Path) -> list[str]:
     return [line for line in listed.splitlines() if str(directory) in line and str(os.getpid()) not in line.split()[:1]]
 
 
-def _assert_nothing_left(directory: Path, ports: list[int], seconds: float = 20) -> None:
+def _assert_nothing_left(directory: Path, ports: list[int], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while _traces(directory) or not all(map(is_free, ports)):
         assert time.monotonic() < deadline, _traces(directory)

@@ -59,7 +59,7 @@ def test_java_home_comes_first(path: Path, tmp_path: Path, monkeypatch: pytest.M
     newer = _program(tmp_path / "jdk" / "bin", "java", f"echo '{OPENJDK_17.splitlines()[0]}' >&2")
     monkeypatch.setenv("JAVA_HOME", str(tmp_path / "jdk"))
 
-    assert java.find_java() == newer
+    assert java.find_java().program == str(newer)
 
 
 def test_missing_maven_matters_only_while_the_jars_are_not_cached(path: Path, tmp_path: Path) -> None:
@@ -71,6 +71,21 @@ def test_missing_maven_matters_only_while_the_jars_are_not_cached(path: Path, tm
 
     java.jars_folder(POM, cache).mkdir(parents=True)
     java.check_java(POM, cache)
+
+
+def test_a_class_archive_is_written_once_and_not_believed_when_cut_off(tmp_path: Path) -> None:
+    jars = tmp_path / "kafka-1"
+    runtime = java.Java("java", "17")
+    written = runtime.class_archive(jars)
+    assert written.startswith("-XX:ArchiveClassesAtExit=")
+    archive = Path(written.partition("=")[2])
+
+    archive.write_bytes(bytes(100))
+    assert runtime.class_archive(jars) == written
+
+    archive.write_bytes(b"header" + bytes(100))
+    assert runtime.class_archive(jars) == f"-XX:SharedArchiveFile={archive}"
+    assert java.Java("java", "21").class_archive(jars) != runtime.class_archive(jars)
 
 
 def test_a_changed_pom_is_resolved_anew(tmp_path: Path) -> None:
