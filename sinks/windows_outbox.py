@@ -36,13 +36,15 @@ FROM closed c
 WHERE (w.window_s, w.window_start, w.transformer_id) = (c.window_s, c.window_start, c.transformer_id)
 RETURNING w.window_s, w.window_start, w.transformer_id
 """  # noqa: S608 - constants of this module
+# OFFSET 0 makes PostgreSQL look each window up by its key; it would sum every window up first otherwise.
 _READ = """
 SELECT a.element, a.window_start, a.window_s, a.readings, a.energy_kwh, a.export_kwh, a.demand_peak_kw,
        a.voltage_min, a.voltage_mean, a.voltage_max, a.revision
 FROM unnest(%s::int[], %s::timestamptz[], %s::bigint[]) AS k (window_s, window_start, transformer_id)
 CROSS JOIN LATERAL (
     SELECT * FROM window_aggregates v
-    WHERE (v.window_s, v.window_start, v.transformer_id) = (k.window_s, k.window_start, k.transformer_id)
+    WHERE v.window_s = k.window_s AND v.window_start = k.window_start AND v.transformer_id = k.transformer_id
+    OFFSET 0
 ) a
 """
 

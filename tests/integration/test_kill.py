@@ -7,6 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,10 @@ import pytest
 from processors.judge import Judging
 from processors.state import MeterState
 from processors.validate import Limits
-from schemas.arrow_codec import write
 from schemas.quality import FLAGS
-from schemas.readings import ReadingBatch
-from schemas.topics import ARROW
-from simulators.replay.recorded import Order, open_recorded
+from schemas.topics import CONTENT_TYPE, METERS_RAW
 from stream.stack.stack import LocalStack
+from stream.topic_reader import TopicReader
 from stream.worker.flow import PartitionFlow, Record
 from tests.integration.processes import EngineProcess, command, query, reconcile, wait_until
 
@@ -95,7 +94,7 @@ def test_kills_in_mid_replay_change_nothing(own_stack: LocalStack, readings: Inp
         assert proof["unaccounted"] == 0
         found = snapshot(own_stack)
         check_against_input(found, readings)
-        check_against_flow(found, readings)
+        check_against_flow(found, own_stack)
 
         # The same file again, and in any order, changes nothing.
         before = query(own_stack, "SELECT sum(duplicates)::bigint FROM stream_offsets")[0][0]
@@ -125,27 +124,34 @@ def check_against_input(found: dict[str, list[tuple[Any, ...]]], readings: Input
     assert {key: total for key, (_, total) in windows.items()} == {key: float(total) for key, total in energy.items()}
 
 
-def check_against_flow(found: dict[str, list[tuple[Any, ...]]], readings: Input) -> None:
-    """Flags and scores equal those of the same readings in one undisturbed pass."""
-    flow = PartitionFlow("meters.raw", 0, MeterState(), np.zeros(0, dtype=np.int64), Limits(), Judging())
-    expected: dict[tuple[str, datetime], tuple[str, float | None]] = {}
-    recorded = open_recorded(readings.path, "plain_csv", order=Order.TIME)
-    arrived_us = int((START + timedelta(days=60)).timestamp() * 1e6)
-    for offset, batch in enumerate(recorded.batches):
-        for start in range(0, len(batch), 4_000):
-            part = ReadingBatch(batch.records.slice(start, 4_000))
-            step = flow.process([Record(offset * 100 + start // 4_000, write(part), ARROW, arrived_us)])
-            assert step is not None
-            scores = [None if np.isnan(score) else float(score) for score in step.judgement.score]
-            flags = [str(FLAGS[flag]) for flag in step.judgement.flag]
-            moments = step.batch.column("reading_time").to_pylist()
-            names = step.batch.meter_number.to_pylist()
-            expected |= dict(zip(zip(names, moments, strict=True), zip(flags, scores, strict=True), strict=True))
+def check_against_flow(found: dict[str, list[tuple[Any, ...]]], stack: LocalStack) -> None:
+    """Flags, scores and alerts equal those of one undisturbed pass over what Kafka holds."""
+    expected: dict[tuple[str, datetime], tuple[str, float]] = {}
+    for partition, records in kafka_records(stack).items():
+        flow = PartitionFlow(METERS_RAW.name, partition, MeterState(), np.zeros(0, dtype=np.int64), Limits(), Judging())
+        step = flow.process(records)
+        assert step is not None
+        keys = zip(step.batch.meter_number.to_pylist(), step.batch.column("reading_time").to_pylist(), strict=True)
+        flags = [str(FLAGS[flag]) for flag in step.judgement.flag]
+        for key, flag, score in zip(keys, flags, step.judgement.score.tolist(), strict=True):
+            expected.setdefault(key, (flag, score))
     stored = {(meter, moment): (flag, score) for meter, moment, _, _, flag, score in found["readings"]}
     anomalies = sum(flag == "anomaly" for flag, _ in expected.values())
     assert anomalies > 0
     assert len(found["alerts"]) == anomalies
     assert {key: flag for key, (flag, _) in stored.items()} == {key: flag for key, (flag, _) in expected.items()}
     scores = {key: np.nan if score is None else score for key, (_, score) in stored.items()}
-    wanted = {key: np.nan if score is None else score for key, (_, score) in expected.items()}
-    assert scores == pytest.approx(wanted, rel=1e-6, nan_ok=True)
+    assert scores == pytest.approx({key: score for key, (_, score) in expected.items()}, rel=1e-6, nan_ok=True)
+
+
+def kafka_records(stack: LocalStack) -> dict[int, list[Record]]:
+    endpoints = stack.endpoints()
+    assert endpoints is not None
+    found: dict[int, list[Record]] = defaultdict(list)
+    with TopicReader(endpoints.kafka_url, METERS_RAW.name) as reader:
+        for message in chain.from_iterable(reader.read(reader.bounds())):
+            headers = dict(message.headers() or [])
+            content_type = headers[CONTENT_TYPE].decode()
+            record = Record(message.offset(), message.value(), content_type, message.timestamp()[1] * 1000)
+            found[message.partition()].append(record)
+    return found
