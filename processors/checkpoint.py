@@ -13,6 +13,16 @@ from schemas.layout import Ints
 VERSION = 1
 
 
+def _kind(numpy_kind: str, width: int) -> pa.DataType:
+    kind = pa.from_numpy_dtype(np.dtype(numpy_kind))
+    return kind if width == 1 else pa.list_(kind, width)
+
+
+_SCHEMA = pa.schema(
+    [("meter_number", pa.string()), *((name, _kind(kind, width)) for name, (kind, width, _) in COLUMNS.items())]
+)
+
+
 @dataclass(frozen=True)
 class Shard:
     """Rows [number * SHARD_ROWS, (number + 1) * SHARD_ROWS) of a partition's state, as checkpointed.
@@ -56,13 +66,16 @@ def read(data: bytes) -> Shard:
     try:
         with pa.ipc.open_stream(data) as stream:
             records = stream.read_next_batch()
+        records.validate(full=True)
         facts = {key.decode(): value.decode() for key, value in (records.schema.metadata or {}).items()}
         version, number, offset = int(facts["version"]), int(facts["shard"]), int(facts["offset"])
         life = facts["life"]
-    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+    except (pa.ArrowException, OSError, KeyError, ValueError, StopIteration) as error:
         raise CheckpointError(f"a state checkpoint is damaged: {error}") from error
     if version != VERSION:
         raise CheckpointError(f"a state checkpoint has version {version}; this engine knows {VERSION}")
+    if not records.schema.equals(_SCHEMA):
+        raise CheckpointError(f"a state checkpoint has columns {records.schema.names}; {_SCHEMA.names} are needed")
     return Shard(number, life, offset, records)
 
 

@@ -16,7 +16,7 @@ SHARD_ROWS = 1024
 #: Before any reading.
 NEVER_US = int(np.iinfo(np.int64).min)
 
-#: Column -> (type, values per meter, value of a new row). 474 bytes per meter in all.
+#: Column -> (type, values per meter, value of a new row). 465 bytes per meter in all.
 COLUMNS: Mapping[str, tuple[str, int, int]] = {
     "last_time_us": ("i8", 1, NEVER_US),
     "interval_s": ("f4", 1, 0),

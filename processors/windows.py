@@ -123,5 +123,6 @@ def _sum(values: Ints, first: npt.NDArray[np.intp]) -> Ints:
 
 
 def _reduce(how: np.ufunc, values: Floats, first: npt.NDArray[np.intp]) -> Floats:
-    reduced: Floats = how.reduceat(values, first) if len(first) else values
+    # Adding nothing makes -0.0 a plain zero: which of the two would win depends on their order.
+    reduced: Floats = (how.reduceat(values, first) if len(first) else values) + 0.0
     return reduced

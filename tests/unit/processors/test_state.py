@@ -1,0 +1,58 @@
+"""State: rows of meters, and what they cost."""
+
+import sys
+import tracemalloc
+
+import numpy as np
+import pyarrow as pa
+
+from processors.judge import Judging, judge
+from processors.state import COLUMNS, NEVER_US, SHARD_ROWS, MeterState
+from tests.builders import START_US, batch
+
+
+def test_meters_get_rows_in_order_of_first_appearance() -> None:
+    state = MeterState()
+    assert state.rows(pa.array(["B", "A", "B", "C"])).tolist() == [0, 1, 0, 2]
+    assert state.rows(pa.array(["C", "D"])).tolist() == [2, 3]
+    assert len(state) == state.extent == 4
+    assert (state.row("A"), state.row("X")) == (1, None)
+
+
+def test_new_rows_are_as_if_nothing_had_been_seen_however_often_the_state_grows() -> None:
+    state = MeterState()
+    rows = state.rows(pa.array([f"M{k}" for k in range(3 * SHARD_ROWS)]))
+    assert (state.last_time_us[rows] == NEVER_US).all()
+    state.energy_kwh[rows] = np.arange(len(rows))
+    state.rows(pa.array([f"N{k}" for k in range(5 * SHARD_ROWS)]))
+    assert (state.energy_kwh[rows] == np.arange(len(rows))).all()
+    assert (state.last_time_us[: state.extent] == NEVER_US).all()
+
+
+def test_holes_are_filled_first_lowest_row_first() -> None:
+    state = MeterState()
+    state.place(["A", None, "B", None], 0)
+    state.settle()
+    assert state.rows(pa.array(["X", "A", "Y", "Z"])).tolist() == [1, 0, 3, 4]
+    assert state.names(0, 5) == ["A", "X", "B", "Y", "Z"]
+
+
+def test_the_columns_are_those_that_the_documents_count() -> None:
+    assert sum(np.dtype(kind).itemsize * width for kind, width, _ in COLUMNS.values()) == 465
+
+
+def test_a_meter_costs_at_most_a_kilobyte_with_its_place_in_the_dictionary() -> None:
+    meters = 20_000
+    names = [f"meter-{k:044d}" for k in range(meters)]
+    found = batch(names, START_US, consumption_kwh=1.0, voltage=230.0)
+    tracemalloc.start()
+    state = MeterState()
+    state.reserve(meters)
+    before = tracemalloc.take_snapshot()
+    judge(found, state.rows(found.meter_number), state, Judging())
+    kept = sum(entry.size_diff for entry in tracemalloc.take_snapshot().compare_to(before, "filename"))
+    tracemalloc.stop()
+    arrays = sum(value.nbytes for value in vars(state).values() if isinstance(value, np.ndarray))
+    per_meter = (arrays + kept) / meters
+    assert sys.getsizeof(names[0]) > 90, "the longest names are meant"
+    assert per_meter < 1024, f"{per_meter:.0f} bytes"
