@@ -71,16 +71,16 @@ class Rows:
     def __len__(self) -> int:
         return len(self.batch)
 
-    def conflicts(self, topic: str, mask: Mask) -> list[Rejected]:
-        """Describe rows that contradict what is stored already."""
+    def as_rejected(self, topic: str, mask: Mask, reason: Reason, detail: str) -> list[Rejected]:
+        """Describe some of the rows as rejected."""
         found = self.where(mask) if mask.any() else None
         if found is None:
             return []
         return [
             Rejected.of(
                 payload,
-                Reason.CONFLICTING_DUPLICATE,
-                "a reading of this meter and time is stored already, with other values",
+                reason,
+                detail,
                 source=f"{topic}[{found.partition[row]}]@{found.offset[row]}",
                 rejected_at=instant_of(int(found.arrived_us[row])),
                 meter_number=found.batch.meter_number[row].as_py(),
@@ -156,6 +156,12 @@ class Position:
     next_offset: int
     watermark_us: int
 
+
+#: What is said of a reading that contradicts what is stored.
+CONFLICT = (
+    Reason.CONFLICTING_DUPLICATE,
+    "a reading of this meter and time is stored already, with other values",
+)
 
 #: A watermark before any reading [us].
 NO_WATERMARK_US = int(np.iinfo(np.int64).min)

@@ -1,5 +1,6 @@
 """The error tree: each class says whether trying again can help, and carries the facts of the failure."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -45,6 +46,20 @@ class OffsetConflict(MeterstreamError):
         self.partition = partition
         self.expected = expected
         self.stored = stored
+
+
+class RowsRefused(MeterstreamError):
+    """The database will never take some rows, whatever is tried.
+
+    Args:
+        positions: which rows of the delivery.
+        cause: what the database said.
+    """
+
+    def __init__(self, positions: Sequence[int], cause: object) -> None:
+        super().__init__(f"the database refuses {len(positions)} rows: {cause}")
+        self.positions = positions
+        self.cause = cause
 
 
 class DatabaseBehind(MeterstreamError):

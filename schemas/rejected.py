@@ -36,6 +36,7 @@ class Reason(StrEnum):
     NEGATIVE_ENERGY = "negative_energy"
     OUT_OF_RANGE = "out_of_range"
     CONFLICTING_DUPLICATE = "conflicting_duplicate"
+    STORE_REFUSED = "store_refused"
 
 
 class Rejected(BaseModel):

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from schemas.delivery import NO_WATERMARK_US, Delivery, Position, Rows, Stored
-from schemas.errors import MeterstreamError, OffsetConflict
+from schemas.delivery import CONFLICT, NO_WATERMARK_US, Delivery, Position, Rows, Stored
+from schemas.errors import MeterstreamError, OffsetConflict, RowsRefused
 from schemas.layout import Ints
 from schemas.registry import RegistryEntry
 from schemas.rejected import Rejected
@@ -23,6 +23,7 @@ class MemoryStore:
         rejected: reject id -> what was rejected.
         alerts: ids of alerts.
         positions: (topic, topic id, partition) -> where it stands.
+        refuses: meter numbers whose rows it will never take.
     """
 
     def __init__(self, failures: Iterable[MeterstreamError | None] = ()) -> None:
@@ -30,6 +31,7 @@ class MemoryStore:
         self.rejected: dict[str, Rejected] = {}
         self.alerts: set[str] = set()
         self.positions: dict[tuple[str, str, int], Position] = {}
+        self.refuses: set[str] = set()
         self._meters: dict[str, int] = {}
         self._transformers: dict[str, int] = {}
         self._transformer_of: dict[str, int] = {}
@@ -74,12 +76,15 @@ class MemoryStore:
             if stands != step.expected:
                 raise OffsetConflict(delivery.topic, step.partition, step.expected, stands)
         batch = delivery.rows.batch
+        refused = [k for k, name in enumerate(batch.meter_number.to_pylist()) if name in self.refuses]
+        if refused:
+            raise RowsRefused(refused, "scripted")
         keys = list(zip(batch.meter_number.to_pylist(), batch.time_us.tolist(), strict=True))
         values = batch.records.to_pylist()
         fresh = np.array([key not in self.readings for key in keys], dtype=bool)
         differs = [not new and self.readings[key] != row for key, row, new in zip(keys, values, fresh, strict=True)]
         conflicting = np.array(differs, dtype=bool)
-        stored = Stored(fresh, conflicting, delivery.rows.conflicts(delivery.topic, conflicting))
+        stored = Stored(fresh, conflicting, delivery.rows.as_rejected(delivery.topic, conflicting, *CONFLICT))
         await before_commit(stored)
         for key, row in zip(keys, values, strict=True):
             self.readings.setdefault(key, row)

@@ -33,6 +33,7 @@ class Store(Protocol):
 
         Raises:
             OffsetConflict: another worker has moved one of the partitions.
+            RowsRefused: nothing was stored, and with these rows nothing ever will be.
             ServiceUnavailable: nothing was stored; try again later.
         """
 

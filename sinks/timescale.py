@@ -12,9 +12,9 @@ import numpy as np
 import psycopg
 
 from processors.windows import summarise
-from schemas.delivery import Delivery, Position, Progress, Stored
-from schemas.errors import OffsetConflict, ServiceUnavailable
-from schemas.layout import Ints
+from schemas.delivery import CONFLICT, Delivery, Position, Progress, Rows, Stored
+from schemas.errors import OffsetConflict, RowsRefused, ServiceUnavailable
+from schemas.layout import Ints, Positions
 from schemas.registry import RegistryEntry
 from schemas.rejected import Rejected
 from schemas.windows import WINDOW_LENGTHS_S
@@ -75,17 +75,42 @@ class TimescaleStore:
 
     async def write(self, delivery: Delivery, before_commit: BeforeCommit) -> Stored:
         """Store a delivery in one transaction; see `Store.write`."""
-        async with self._connected() as connection, connection.transaction():
-            for step in delivery.progress:
-                await _claim(connection, delivery, step)
-            stored = await self._write_rows(connection, delivery)
-            await self._write_windows(connection, delivery, stored)
-            if delivery.alerts:
-                await connection.execute(sql.ADD_ALERTS, sql.alert_arrays(delivery.alerts))
-            for step in delivery.progress:
-                await _advance(connection, delivery, step, stored)
-            await before_commit(stored)
+        try:
+            async with self._connected() as connection, connection.transaction():
+                return await self._write(connection, delivery, before_commit)
+        except (psycopg.DataError, psycopg.IntegrityError) as error:
+            refused = await self._refused(delivery.rows, np.arange(len(delivery.rows)))
+            if not refused:
+                raise
+            raise RowsRefused(refused, error) from error
+
+    async def _write(
+        self, connection: psycopg.AsyncConnection, delivery: Delivery, before_commit: BeforeCommit
+    ) -> Stored:
+        for step in delivery.progress:
+            await _claim(connection, delivery, step)
+        stored = await self._write_rows(connection, delivery)
+        await self._write_windows(connection, delivery, stored)
+        if delivery.alerts:
+            await connection.execute(sql.ADD_ALERTS, sql.alert_arrays(delivery.alerts))
+        for step in delivery.progress:
+            await _advance(connection, delivery, step, stored)
+        await before_commit(stored)
         return stored
+
+    async def _refused(self, rows: Rows, positions: Positions) -> list[int]:
+        """Find the rows that the table will not take, by halves, storing none."""
+        try:
+            async with self._connected() as connection, connection.transaction(force_rollback=True):
+                columns = sql.reading_columns(rows.take(positions))
+                await _copy(connection, sql.COPY_READINGS, encode(sql.staged_columns(columns)))
+                await connection.execute(sql.ADD_READINGS)
+        except (psycopg.DataError, psycopg.IntegrityError):
+            if len(positions) == 1:
+                return [int(positions[0])]
+            middle = len(positions) // 2
+            return await self._refused(rows, positions[:middle]) + await self._refused(rows, positions[middle:])
+        return []
 
     async def register(self, entries: Sequence[RegistryEntry]) -> None:
         """Take over where meters stand in the grid; a newer entry replaces an older one."""
@@ -111,7 +136,7 @@ class TimescaleStore:
                     fresh[position], conflicting[position] = False, differs
             else:
                 self._staged_ahead -= 1
-        return Stored(fresh, conflicting, delivery.rows.conflicts(delivery.topic, conflicting))
+        return Stored(fresh, conflicting, delivery.rows.as_rejected(delivery.topic, conflicting, *CONFLICT))
 
     async def _copy_new(self, connection: psycopg.AsyncConnection, columns: list[CopyColumn]) -> bool:
         """Try the direct way; after it has failed, do not for a while: duplicates come in crowds."""

@@ -20,11 +20,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
+import numpy as np
 import structlog
 
 from processors.state import MeterState
 from schemas.delivery import Delivery, Position, Rows, Stored
-from schemas.errors import DatabaseBehind, MeterstreamError, OffsetConflict, ServiceUnavailable
+from schemas.errors import DatabaseBehind, MeterstreamError, OffsetConflict, RowsRefused, ServiceUnavailable
 from sinks.sink import Store
 from stream.backoff import Backoff
 from stream.metrics import WorkerMetrics
@@ -102,7 +103,7 @@ class Deliverer:
             if not due:
                 return
             try:
-                delivery, stored = await self._write(due)
+                delivery, stored = await self._write_what_fits(due)
                 break
             except OffsetConflict as conflict:
                 if conflict.stored < conflict.expected:
@@ -131,6 +132,20 @@ class Deliverer:
                 names = state.names_at(rows)
                 meter_id, group_id = await self._patiently(partial(self._store.resolve, names))
                 state.resolve(rows, meter_id, group_id)
+
+    async def _write_what_fits(self, due: list[Effects]) -> tuple[Delivery, Stored]:
+        """Write; rows that the database will never take are rejected, so that they hold nobody up."""
+        while True:
+            try:
+                return await self._write(due)
+            except RowsRefused as refusal:
+                _log.error("rows_refused", count=len(refusal.positions), cause=str(refusal.cause))
+                refused = np.zeros(sum(len(item.rows) for item in due), dtype=bool)
+                refused[list(refusal.positions)] = True
+                parts = np.split(refused, np.cumsum([len(item.rows) for item in due])[:-1])
+                due = [
+                    item.without(part, self._topic, str(refusal.cause)) for item, part in zip(due, parts, strict=True)
+                ]
 
     async def _write(self, due: list[Effects]) -> tuple[Delivery, Stored]:
         delivery = Delivery(

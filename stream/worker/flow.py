@@ -1,7 +1,7 @@
 """The pure part of the worker, for one partition: records in, judged columns out, state moved on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from schemas.delivery import Position, Progress, Rows
 from schemas.errors import StepMissing
 from schemas.layout import Ints, Mask, Positions, instant_of
 from schemas.readings import ReadingBatch
-from schemas.rejected import Rejected
+from schemas.rejected import Reason, Rejected
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,14 @@ class Effects:
     rejected: list[Rejected]
     alerts: list[Alert]
     progress: Progress
+
+    def without(self, refused: Mask, topic: str, cause: str) -> "Effects":
+        """Return the same with some rows rejected, because the database will not have them."""
+        if not refused.any():
+            return self
+        rejected = self.rows.as_rejected(topic, refused, Reason.STORE_REFUSED, cause)
+        progress = replace(self.progress, rejected=self.progress.rejected + len(rejected))
+        return Effects(self.rows.where(~refused), self.rejected + rejected, self.alerts, progress)
 
 
 class PartitionFlow:
