@@ -57,7 +57,7 @@ def up(directory: Path) -> None:
             endpoints = LocalStack(directory).up(
                 progress=lambda line: console.out(f"{time.monotonic() - started:6.1f} s  {line}", highlight=False)
             )
-    except StackError as error:
+    except (StackError, OSError) as error:
         raise click.ClickException(str(error)) from error
     _print_endpoints(endpoints)
 
@@ -70,8 +70,11 @@ def down(directory: Path, purge: bool) -> None:
 
     Example: meterstream stack down --purge
     """
-    with Console(stderr=True).status("Stopping the local stack"):
-        LocalStack(directory).down(purge=purge)
+    try:
+        with Console(stderr=True).status("Stopping the local stack"):
+            LocalStack(directory).down(purge=purge)
+    except (StackError, OSError) as error:
+        raise click.ClickException(str(error)) from error
 
 
 @stack.command()
@@ -82,7 +85,10 @@ def status(directory: Path, as_json: bool) -> None:
 
     Example: meterstream stack status --json
     """
-    found = LocalStack(directory).status(probe=True)
+    try:
+        found = LocalStack(directory).status(probe=True)
+    except (StackError, OSError) as error:
+        raise click.ClickException(str(error)) from error
     if as_json:
         click.echo(json.dumps(found.as_json()))
     elif found.supervisor_pid is None:

@@ -3,14 +3,18 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from stream.stack.errors import StackError
+
+PREFIX = "METERSTREAM_STACK_"
 
 
 class StackSettings(BaseSettings):
     """Which programs the stack runs and how large they may grow; the defaults need no setting at all."""
 
-    model_config = SettingsConfigDict(env_prefix="METERSTREAM_STACK_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
     mqtt: Literal["auto", "mosquitto", "hivemq"] = Field(
         default="auto", description="MQTT broker; auto takes Mosquitto where it is installed, HiveMQ CE otherwise."
@@ -23,3 +27,16 @@ class StackSettings(BaseSettings):
     mqtt_heap: str = Field(default="512m", description="Java heap of HiveMQ, as -Xmx takes it.")
     cache: Path | None = Field(default=None, description="Where resolved jars are kept; the user's cache when unset.")
     start_timeout_s: float = Field(default=120.0, gt=0, description="Longest wait for one server to become healthy.")
+
+
+def load() -> StackSettings:
+    """Read the environment.
+
+    Raises:
+        StackError: a value does not fit; it is named.
+    """
+    try:
+        return StackSettings()
+    except ValidationError as error:
+        problems = (f"{PREFIX}{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors())
+        raise StackError("; ".join(problems)) from None

@@ -6,13 +6,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from stream.stack import background
+from stream.stack import background, settings
 from stream.stack.endpoints import Endpoints
 from stream.stack.errors import ServerFailedError, StackError
 from stream.stack.health import probe_all
 from stream.stack.layout import Layout, alone
 from stream.stack.servers import Servers
-from stream.stack.settings import StackSettings
 from stream.stack.status import NOTHING, ServerState, ServerStatus, StackStatus, read_status
 from stream.stack.supervisor import owner
 
@@ -66,7 +65,7 @@ class LocalStack:
 
     def _launch(self, *, attached: bool) -> None:
         """Start a supervisor and wait until the directory is its own."""
-        for server in Servers.build(self._layout, StackSettings()).all():
+        for server in Servers.build(self._layout, settings.load()).all():
             server.check()
         # What an earlier supervisor left must not be taken for news.
         self._layout.state.unlink(missing_ok=True)

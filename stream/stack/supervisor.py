@@ -12,7 +12,7 @@ from typing import IO
 from stream.stack.keeper import Keeper
 from stream.stack.layout import Layout
 from stream.stack.servers import Servers
-from stream.stack.settings import StackSettings
+from stream.stack.settings import StackSettings, load
 from stream.stack.status import ServerState, ServerStatus, StackStatus, StatusBoard
 
 #: How soon the end of the caller is noticed [s].
@@ -95,7 +95,7 @@ def main() -> None:
     if lock is None:
         sys.exit(f"another supervisor owns {options.directory}")
     with lock:
-        supervise(layout, StackSettings(), options.caller)
+        supervise(layout, load(), options.caller)
 
 
 if __name__ == "__main__":

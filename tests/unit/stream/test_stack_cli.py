@@ -44,3 +44,21 @@ def test_up_without_java_names_what_to_install(tmp_path: Path, monkeypatch: pyte
 
 def test_down_of_nothing_is_fine(tmp_path: Path) -> None:
     assert CliRunner().invoke(main, ["stack", "down", "--dir", str(tmp_path)]).exit_code == 0
+
+
+def test_a_setting_that_does_not_fit_is_named(tmp_path: Path) -> None:
+    environment = {"METERSTREAM_STACK_MQTT": "rabbit"}
+
+    result = CliRunner().invoke(main, ["stack", "up", "--dir", str(tmp_path / "stack")], env=environment)
+
+    assert result.exit_code == 1
+    assert "Error: METERSTREAM_STACK_MQTT: Input should be 'auto', 'mosquitto' or 'hivemq'" in result.output
+
+
+def test_a_directory_that_cannot_be_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    result = CliRunner().invoke(main, ["stack", "up", "--dir", str(tmp_path / "file" / "stack")])
+
+    assert result.exit_code == 1
+    assert f"{tmp_path}/file" in result.output
