@@ -6,6 +6,7 @@ whatever the interval, and what was removed stays removed afterwards.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -177,10 +178,12 @@ def _totals(probe: Probe, premises: Premises) -> Ints:
 
 
 def _overloads(events: Events, grid: Grid, premises: Premises) -> Events:
-    """Turn the load that transformers are to reach into the share by which their customers draw more."""
+    """Turn the peak load that transformers are to reach into the share by which their customers draw more."""
     spread = _by_meter(events)
-    usual = _totals(spread.end, premises) - _totals(spread.start, premises)
-    usual_wh = np.bincount(spread.event, usual, len(events))
-    hours = (events.end_s - events.start_s) / 3600
-    wanted_wh = events.size * grid.transformer_kva[events.element] * (1000 * MIX_POWER_FACTOR) * hours
-    return events.resized(-np.maximum(wanted_wh / np.maximum(usual_wh, 1) - 1, 0.2))
+    peak_w, steps = np.ones(len(events)), int(((events.end_s - events.start_s) // 1800).max(initial=0))
+    moments = [np.minimum(spread.start.minute + 30 * step, spread.end.minute) for step in range(steps + 1)]
+    totals = [_totals(Probe(spread.start.meter, minute), premises) for minute in moments]
+    for before, after in pairwise(totals):
+        peak_w = np.maximum(peak_w, 2 * np.bincount(spread.event, after - before, len(events)))
+    wanted_w = events.size * grid.transformer_kva[events.element] * (1000 * MIX_POWER_FACTOR)
+    return events.resized(-np.maximum(wanted_w / peak_w - 1, 0.2))

@@ -5,7 +5,6 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
-import pvlib
 
 from schemas.layout import Floats, Ints
 from simulators.grid import Grid
@@ -84,6 +83,9 @@ def clear_sky(region: Region, day: int) -> Floats:
 
     Source: Ineichen and Perez (2002) clear sky and the isotropic sky model, as pvlib has them.
     """
+    # Loading pvlib takes a second that only sunshine should cost.
+    import pvlib  # noqa: PLC0415
+
     step_s = 1800 // _SAMPLES
     seconds = (EPOCH_DAY + day) * DAY_S + step_s * (np.arange(HALF_HOURS * _SAMPLES) + 0.5)
     pressure_pa = pvlib.atmosphere.alt2pres(region.altitude_m)

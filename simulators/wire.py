@@ -66,10 +66,11 @@ def send(slab: Slab, due_s: Floats, faults: Events) -> Wire:
             due[hit] += event.size
         elif fault is FaultClass.REORDERED:
             # Every other reading is held back, so that those behind it overtake.
-            due[hit[::2]] += event.size
+            odd = slab.span.numbers[rows[hit] // len(slab.meters)] % 2 == 1
+            due[hit[odd]] += event.size
         elif fault is FaultClass.GARBAGE:
             kept[hit] = False
-            garbage += _spoilt(due[hit], rows[hit], event)
+            garbage += _spoilt(slab, due[hit], rows[hit], event)
         else:
             copies.append(_copied(due[hit], rows[hit], event))
     due = np.concatenate([due[kept], *(copy.due_s for copy in copies)])
@@ -96,6 +97,7 @@ def _copied(due_s: Floats, rows: Cells, event: Event) -> Wire:
     return Wire((due_s[:, None] + later).reshape(-1), np.repeat(rows, copies), [])
 
 
-def _spoilt(due_s: Floats, rows: Cells, event: Event) -> list[Spoilt]:
-    pairs = zip(due_s.tolist(), rows.tolist(), strict=True)
-    return [Spoilt(due, row, event.bits ^ row, round(event.size)) for due, row in pairs]
+def _spoilt(slab: Slab, due_s: Floats, rows: Cells, event: Event) -> list[Spoilt]:
+    numbers = slab.span.numbers[rows // len(slab.meters)]
+    found = zip(due_s.tolist(), rows.tolist(), numbers.tolist(), strict=True)
+    return [Spoilt(due, row, event.bits ^ number, round(event.size)) for due, row, number in found]

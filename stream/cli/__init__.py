@@ -6,9 +6,11 @@ import click
 
 #: command name -> (module, attribute, one line for `--help`); modules load only when their command runs.
 COMMANDS = {
+    "demo": ("stream.cli.demo", "demo", "Everything from nothing, with something to look at."),
     "up": ("stream.cli.up", "up", "Run the local stack and the engine until Ctrl-C."),
     "stack": ("stream.cli.stack", "stack", "Start, stop and inspect the local servers."),
     "run": ("stream.cli.run", "run", "Run one process of the engine: the bridge or a worker."),
+    "simulate": ("stream.cli.simulate", "simulate", "Publish invented readings whose every fault is known."),
     "replay": ("stream.cli.replay", "replay", "Publish a recorded file through MQTT."),
     "latest": ("stream.cli.latest", "latest", "Show the newest reading of meters."),
     "alerts": ("stream.cli.alerts", "alerts", "Look at alerts: live, or those that the database keeps."),

@@ -1,0 +1,92 @@
+"""A run from plan to labels: registry out, processes through, labels of what was really sent."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from schemas.topics import METERS_RAW, METERS_REGISTRY
+from simulators.labels import Label, labels, moment
+from simulators.transport import Tally
+from stream.endpoints import resolve
+from stream.settings import Settings
+from stream.simulate.crew import Crew, Summary
+from stream.simulate.plan import FleetMode, Plan
+from stream.simulate.truth import publish_labels, publish_registry
+from stream.simulate.work import Task
+from stream.topics import ensure_topics, partition_count
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to.
+
+    Attributes:
+        summary: of its processes.
+        labels: of the faults that were sent.
+        registered: meters written to the registry topic.
+    """
+
+    summary: Summary
+    labels: list[Label]
+    registered: int
+
+
+@dataclass(frozen=True)
+class Bystander:
+    """Who watches a run.
+
+    Attributes:
+        stop: asked all the time; once true, the run ends politely.
+        watch: called with what was sent and what was acknowledged.
+        tell: gets what a person should see.
+    """
+
+    stop: Callable[[], bool] = lambda: False
+    watch: Callable[[Tally, Tally], None] = lambda _sent, _acked: None
+    tell: Callable[[str], None] = lambda _line: None
+
+
+def run(plan: Plan, settings: Settings, who: Bystander, *, kafka: bool) -> Outcome:
+    """Publish a fleet.
+
+    Args:
+        plan: what.
+        settings: where.
+        who: watches.
+        kafka: whether registry and labels go to their topics.
+
+    Raises:
+        ConfigurationError: the plan cannot be carried out, or a service is not known.
+        ServiceUnavailable: Kafka does not take the registry or the labels.
+    """
+    direct = plan.mode is FleetMode.KAFKA
+    needs = (["kafka_url"] if kafka or direct else []) + ([] if direct else ["mqtt_url"])
+    endpoints = resolve(settings, needs)
+    grid = plan.grid()
+    faults = plan.faults(grid)
+    registered, partitions = 0, 0
+    if kafka or direct:
+        ensure_topics(endpoints.kafka_url, settings.partitions, settings.replication, [METERS_RAW, METERS_REGISTRY])
+        partitions = partition_count(endpoints.kafka_url, METERS_RAW.name)
+    if kafka:
+        registered = publish_registry(endpoints.kafka_url, grid, faults, plan)
+    urls = endpoints.mqtt_url, endpoints.kafka_url
+    tasks = [Task(plan, part, settings, *urls, partitions) for part in range(plan.publishers)]
+    summary = Crew(tasks, who.stop, who.watch, who.tell).run()
+    truth = _until(labels(faults, grid), summary.reached_s) if summary.report.stopped else list(labels(faults, grid))
+    if kafka:
+        publish_labels(endpoints.kafka_url, truth, settings.partitions, settings.replication)
+    return Outcome(summary, truth, registered)
+
+
+def rehearse(plan: Plan, settings: Settings, who: Bystander) -> Summary:
+    """Generate everything that a run would send, and send nothing."""
+    rehearsal = replace(plan, rehearsal=True)
+    tasks = [Task(rehearsal, part, settings, "", "", 0) for part in range(plan.publishers)]
+    return Crew(tasks, who.stop, who.watch, who.tell).run()
+
+
+def _until(truth: Iterable[Label], reached_s: int) -> list[Label]:
+    """Keep what had begun when a run was stopped; what went on then ends there."""
+    end = moment(reached_s)
+    begun = [label for label in truth if label.start < end]
+    return [label.model_copy(update={"end": min(label.end, end)}) for label in begun]

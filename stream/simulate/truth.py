@@ -1,0 +1,63 @@
+"""What is known about a fleet, into Kafka: the registry before a run, the labels after it."""
+
+from collections.abc import Iterable, Sequence
+
+import orjson
+from confluent_kafka import KafkaError, Producer
+
+from schemas.errors import ServiceUnavailable
+from schemas.topics import METERS_REGISTRY
+from simulators.grid import Grid
+from simulators.labels import SIMULATOR_LABELS, Label
+from simulators.registry import registry, registry_rows
+from simulators.schedule import Events
+from stream.bridge.kafka import producer_settings
+from stream.simulate.plan import Plan
+from stream.topics import ensure_topics
+
+_BUFFER_BYTES = 64 * 1024 * 1024
+_TIMEOUT_S = 60.0
+
+
+def publish_registry(kafka_url: str, grid: Grid, faults: Events, plan: Plan) -> int:
+    """Write every meter's entry to `meters.registry` and wait until Kafka has them; return how many.
+
+    Raises:
+        ServiceUnavailable: Kafka did not take them in time.
+    """
+    keys, rows = registry_rows(registry(grid, faults, plan.start))
+    _publish(kafka_url, METERS_REGISTRY.name, keys, rows)
+    return len(keys)
+
+
+def publish_labels(kafka_url: str, truth: Sequence[Label], partitions: int, replication: int) -> None:
+    """Write labels to `simulator.labels` and wait until Kafka has them.
+
+    Raises:
+        ServiceUnavailable: Kafka did not take them in time.
+    """
+    ensure_topics(kafka_url, partitions, replication, [SIMULATOR_LABELS])
+    rows = [orjson.dumps(label.model_dump(mode="json")) for label in truth]
+    _publish(kafka_url, SIMULATOR_LABELS.name, [label.label_id.encode() for label in truth], rows)
+
+
+def _publish(kafka_url: str, topic: str, keys: Iterable[bytes], rows: Iterable[bytes]) -> None:
+    producer = Producer({**producer_settings(kafka_url, _BUFFER_BYTES), "client.id": "meterstream-truth"})
+    failures: list[str] = []
+
+    def answered(error: KafkaError | None, _message: object) -> None:
+        if error is not None:
+            failures.append(error.str())
+
+    for key, row in zip(keys, rows, strict=True):
+        while True:
+            try:
+                producer.produce(topic, row, key=key, on_delivery=answered)
+                break
+            except BufferError:
+                producer.poll(0.1)
+        producer.poll(0)
+    left = producer.flush(_TIMEOUT_S)
+    if left or failures:
+        producer.purge()
+        raise ServiceUnavailable("kafka", failures[0] if failures else f"{left} records of {topic} were not taken")
