@@ -1,9 +1,13 @@
 """Fixtures that every kind of test may use."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from stream.stack.endpoints import Endpoints
+from stream.stack.stack import LocalStack
 
 # `make check` looks quickly, `make test` looks hard; a busy machine is no failure.
 settings.register_profile("quick", max_examples=20, deadline=None)
@@ -19,3 +23,33 @@ def shared_data() -> Path:
     if not _SHARED_DATA.is_dir():
         pytest.skip("the real data sets are not here: ../shared/data beside the checkout")
     return _SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def local_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    """The running stack itself, for tests that kill or hold one of its servers (and bring it back)."""
+    running = LocalStack(tmp_path_factory.mktemp("stack"))
+    try:
+        running.up(attached=True)
+        yield running
+    finally:
+        running.down(purge=True)
+
+
+@pytest.fixture(scope="session")
+def stack(local_stack: LocalStack) -> Endpoints:
+    """Where the servers of the session's stack are reached."""
+    endpoints = local_stack.endpoints()
+    assert endpoints is not None
+    return endpoints
+
+
+@pytest.fixture(scope="module")
+def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    """A stack of the module's own, whose topics and tables hold nothing else."""
+    running = LocalStack(tmp_path_factory.mktemp("own"))
+    try:
+        running.up(attached=True)
+        yield running
+    finally:
+        running.down(purge=True)
