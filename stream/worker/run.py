@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import faust
 import structlog
+from faust.exceptions import ConsumerNotStarted
 
 from schemas.errors import ServiceUnavailable
 from schemas.topics import METERS_RAW
@@ -86,12 +87,15 @@ def _run_app(built: WorkerApp) -> int:
 def _health(built: WorkerApp, settings: Settings) -> Health:
     """Ready once partitions are assigned and recovered; not live when records wait and nothing moves."""
     app = built.app
-    assigned = len(app.consumer.assignment()) if app.started else 0
+    try:
+        assigned, lag = (len(app.consumer.assignment()), built.lag()) if app.started else (0, 0)
+    except ConsumerNotStarted:
+        assigned, lag = 0, 0
     ready = bool(app.started and assigned and not app.rebalancing and not app.in_recovery)
     still_s = time.monotonic() - built.worker.moved_at
     outages = built.worker.outages
-    stalled = ready and not outages and built.lag() > 0 and still_s > settings.worker.stall_timeout_s
-    facts = {"waiting_for": outages, "lag_records": built.lag(), "still_s": round(still_s, 1), "partitions": assigned}
+    stalled = ready and not outages and lag > 0 and still_s > settings.worker.stall_timeout_s
+    facts = {"waiting_for": outages, "lag_records": lag, "still_s": round(still_s, 1), "partitions": assigned}
     return Health(live=not app.crashed and not stalled, ready=ready and not outages, facts=facts)
 
 
