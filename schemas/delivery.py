@@ -138,10 +138,19 @@ class Stored:
     conflicting: Mask
     rejected: list[Rejected]
 
-    def counts(self, mask: Mask) -> tuple[int, int, int]:
-        """Count, among some rows: new ones, ones there already, and those of the latter that conflict."""
-        fresh = int(np.count_nonzero(self.fresh & mask))
-        return fresh, int(np.count_nonzero(mask)) - fresh, int(np.count_nonzero(self.conflicting & mask))
+    def account(self, rows: Rows, step: Progress) -> dict[str, int]:
+        """Say where the readings of one step of the delivery went; stored, duplicates and rejected add up to them."""
+        mine = rows.partition == step.partition
+        count, fresh, conflicting = (
+            int(np.count_nonzero(mask)) for mask in (mine, self.fresh & mine, self.conflicting & mine)
+        )
+        return {
+            "readings": step.readings,
+            "stored": fresh,
+            "duplicates": step.repeats + count - fresh - conflicting,
+            "rejected": step.rejected + conflicting,
+            "lost": step.lost_records,
+        }
 
 
 @dataclass(frozen=True)

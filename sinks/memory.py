@@ -1,41 +1,68 @@
 """Sinks in memory with scripted failures: the test doubles, with the guarantees of the real ones."""
 
+import math
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 
+from processors.windows import summarise
 from schemas.delivery import CONFLICT, NO_WATERMARK_US, Delivery, Position, Rows, Stored
 from schemas.errors import MeterstreamError, OffsetConflict, RowsRefused
 from schemas.layout import Ints
 from schemas.registry import RegistryEntry
 from schemas.rejected import Rejected
+from schemas.windows import WINDOW_LENGTHS_S
 from sinks.sink import BeforeCommit
+
+#: Columns of a window that do not add up, and how they combine.
+_EXTREMES = {"demand_peak_kw": np.fmax, "voltage_min": np.fmin, "voltage_max": np.fmax}
+
+
+@dataclass(frozen=True)
+class AfterCommit:
+    """A write that takes effect, and whose answer is lost on its way.
+
+    Attributes:
+        error: what its caller sees instead.
+    """
+
+    error: MeterstreamError
 
 
 class MemoryStore:
     """A store that keeps everything in dictionaries.
 
     Args:
-        failures: for each coming write, None to let it through or the error to raise instead.
+        failures: for each coming write, None to let it through, the error to raise instead, or `AfterCommit`.
+        lateness_s: a window closes this long after its end [s].
 
     Attributes:
         readings: (meter number, time [us]) -> the row as a dictionary.
+        windows: (group id, length [s], start [us]) -> totals and extremes as a dictionary.
         rejected: reject id -> what was rejected.
         alerts: ids of alerts.
         positions: (topic, topic id, partition) -> where it stands.
+        accounts: the same -> what became of its readings.
         refuses: meter numbers whose rows it will never take.
     """
 
-    def __init__(self, failures: Iterable[MeterstreamError | None] = ()) -> None:
+    def __init__(
+        self, failures: Iterable[MeterstreamError | AfterCommit | None] = (), *, lateness_s: float = 60.0
+    ) -> None:
         self.readings: dict[tuple[str, int], dict[str, object]] = {}
         self.rejected: dict[str, Rejected] = {}
         self.alerts: set[str] = set()
         self.positions: dict[tuple[str, str, int], Position] = {}
+        self.windows: dict[tuple[int, int, int], dict[str, float]] = {}
+        self.accounts: dict[tuple[str, str, int], Counter[str]] = defaultdict(Counter)
         self.refuses: set[str] = set()
+        self._lateness_s = lateness_s
         self._meters: dict[str, int] = {}
         self._transformers: dict[str, int] = {}
         self._transformer_of: dict[str, int] = {}
-        self._failures: Iterator[MeterstreamError | None] = iter(failures)
+        self._failures: Iterator[MeterstreamError | AfterCommit | None] = iter(failures)
 
     async def open(self) -> None:
         """Do nothing: memory is always there."""
@@ -69,30 +96,50 @@ class MemoryStore:
     async def write(self, delivery: Delivery, before_commit: BeforeCommit) -> Stored:
         """Store a delivery, or raise the next scripted failure; see `Store.write`."""
         failure = next(self._failures, None)
-        if failure is not None:
+        if isinstance(failure, MeterstreamError):
             raise failure
         for step in delivery.progress:
-            stands = self.positions[delivery.topic, delivery.topic_id, step.partition].next_offset
+            position = self.positions.get((delivery.topic, delivery.topic_id, step.partition))
+            stands = position.next_offset if position else -1
             if stands != step.expected:
                 raise OffsetConflict(delivery.topic, step.partition, step.expected, stands)
-        batch = delivery.rows.batch
-        refused = [k for k, name in enumerate(batch.meter_number.to_pylist()) if name in self.refuses]
+        names = delivery.rows.batch.meter_number.to_pylist()
+        refused = [k for k, name in enumerate(names) if name in self.refuses]
         if refused:
             raise RowsRefused(refused, "scripted")
-        keys = list(zip(batch.meter_number.to_pylist(), batch.time_us.tolist(), strict=True))
-        values = batch.records.to_pylist()
-        fresh = np.array([key not in self.readings for key in keys], dtype=bool)
-        differs = [not new and self.readings[key] != row for key, row, new in zip(keys, values, fresh, strict=True)]
-        conflicting = np.array(differs, dtype=bool)
-        stored = Stored(fresh, conflicting, delivery.rows.as_rejected(delivery.topic, conflicting, *CONFLICT))
+        stored, readings = self._add(delivery)
         await before_commit(stored)
-        for key, row in zip(keys, values, strict=True):
-            self.readings.setdefault(key, row)
+        self.readings = readings
+        self._add_windows(delivery.rows, stored)
         self.alerts.update(alert.alert_id for alert in delivery.alerts)
         for step in delivery.progress:
-            key_of = (delivery.topic, delivery.topic_id, step.partition)
-            self.positions[key_of] = Position(step.next_offset, step.watermark_us)
+            key = (delivery.topic, delivery.topic_id, step.partition)
+            self.positions[key] = Position(step.next_offset, step.watermark_us)
+            self.accounts[key].update(stored.account(delivery.rows, step))
+        if failure is not None:
+            raise failure.error
         return stored
+
+    def _add(self, delivery: Delivery) -> tuple[Stored, dict[tuple[str, int], dict[str, object]]]:
+        """Return the verdict on each row, and the readings with those added that are new."""
+        batch, readings = delivery.rows.batch, dict(self.readings)
+        fresh, conflicting = np.zeros(len(batch), dtype=bool), np.zeros(len(batch), dtype=bool)
+        keys = zip(batch.meter_number.to_pylist(), batch.time_us.tolist(), strict=True)
+        for position, (key, row) in enumerate(zip(keys, batch.records.to_pylist(), strict=True)):
+            fresh[position] = key not in readings
+            conflicting[position] = readings.setdefault(key, row) != row
+        return Stored(fresh, conflicting, delivery.rows.as_rejected(delivery.topic, conflicting, *CONFLICT)), readings
+
+    def _add_windows(self, rows: Rows, stored: Stored) -> None:
+        rows = rows.where(stored.fresh)
+        found = summarise(rows.batch, rows.group_id, rows.mark_us, WINDOW_LENGTHS_S, self._lateness_s)
+        columns = {field.name: getattr(found, field.name).tolist() for field in fields(found)}
+        for row in range(len(found)):
+            values = {name: column[row] for name, column in columns.items()}
+            key = tuple(values.pop(name) for name in ("group_id", "window_s", "start_us"))
+            total = self.windows.setdefault(key, dict.fromkeys(values, 0) | dict.fromkeys(_EXTREMES, math.nan))
+            for name, value in values.items():
+                total[name] = float(_EXTREMES[name](total[name], value)) if name in _EXTREMES else total[name] + value
 
 
 class MemoryLatest:

@@ -7,9 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import redis.asyncio as aioredis
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from schemas import json_writer
 from schemas.delivery import Rows
@@ -72,7 +70,8 @@ class RedisLatest:
             part = rows.take(candidates[start : start + _METERS_PER_CALL])
             try:
                 replaced += int(await self._script([], [self._expiry_s, _records(part)]))
-            except (RedisConnectionError, RedisTimeoutError) as error:
+            except RedisError as error:
+                # Out of memory, read only, loading: whatever Redis refuses, the database has it.
                 raise ServiceUnavailable("redis", error) from error
         return replaced
 

@@ -7,6 +7,7 @@ one stored stays, and a later one with other values is reported as conflicting.
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import numpy as np
 import psycopg
@@ -129,11 +130,10 @@ class TimescaleStore:
         columns = sql.reading_columns(delivery.rows) if count else []
         if count and not await self._copy_new(connection, columns):
             await _copy(connection, sql.COPY_READINGS, encode(sql.staged_columns(columns)))
-            inserted = await connection.execute(sql.ADD_READINGS)
-            if inserted.rowcount < count:
-                present = await (await connection.execute(sql.FIND_PRESENT)).fetchall()
-                for position, differs in present:
-                    fresh[position], conflicting[position] = False, differs
+            present = await _positions(connection, sql.ADD_READINGS)
+            if present:
+                fresh[present] = False
+                conflicting[await _positions(connection, sql.FIND_DIFFERING, (present,))] = True
             else:
                 self._staged_ahead -= 1
         return Stored(fresh, conflicting, delivery.rows.as_rejected(delivery.topic, conflicting, *CONFLICT))
@@ -183,6 +183,11 @@ async def _copy(connection: psycopg.AsyncConnection, statement: str, data: bytes
         await copy.write(data)
 
 
+async def _positions(connection: psycopg.AsyncConnection, statement: str, *parameters: Any) -> list[int]:
+    """Return the first column of what a statement answers."""
+    return [row[0] for row in await (await connection.execute(statement, *parameters)).fetchall()]
+
+
 async def _claim(connection: psycopg.AsyncConnection, delivery: Delivery, step: Progress) -> None:
     """Lock a partition's row and make sure that it stands where this worker believes.
 
@@ -196,19 +201,11 @@ async def _claim(connection: psycopg.AsyncConnection, delivery: Delivery, step: 
 
 
 async def _advance(connection: psycopg.AsyncConnection, delivery: Delivery, step: Progress, stored: Stored) -> None:
-    fresh, present, conflicting = stored.counts(delivery.rows.partition == step.partition)
-    await connection.execute(
-        sql.ADVANCE,
-        {
-            "topic": delivery.topic,
-            "topic_id": delivery.topic_id,
-            "partition": step.partition,
-            "next_offset": step.next_offset,
-            "watermark_us": step.watermark_us,
-            "readings": step.readings,
-            "stored": fresh,
-            "duplicates": step.repeats + present - conflicting,
-            "rejected": step.rejected + conflicting,
-            "lost": step.lost_records,
-        },
-    )
+    place = {
+        "topic": delivery.topic,
+        "topic_id": delivery.topic_id,
+        "partition": step.partition,
+        "next_offset": step.next_offset,
+        "watermark_us": step.watermark_us,
+    }
+    await connection.execute(sql.ADVANCE, place | stored.account(delivery.rows, step))

@@ -1,0 +1,169 @@
+"""What stands behind each sink in these tests, and how to look into it without the sink."""
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from uuid import uuid4
+
+import psycopg
+import redis
+
+from schemas.readings import ReadingBatch
+from sinks.memory import MemoryLatest, MemoryStore
+from sinks.redis import PREFIX, RedisLatest
+from sinks.sink import Latest, Store
+from sinks.timescale import TimescaleStore
+
+MEASURES = ReadingBatch.layout.floats
+Account = dict[str, int]
+_LATENESS_S = 60.0
+
+
+class StoreBacking(Protocol):
+    """One database, and sinks that share it as several workers do."""
+
+    def connect(self) -> Store:
+        """Another sink on the same database."""
+
+    def readings(self, prefix: str) -> dict[tuple[str, int], dict[str, Any]]:
+        """Stored readings of the meters that begin so: measures, and flag where it is kept."""
+
+    def windows(self, group_id: int) -> dict[tuple[int, int], dict[str, float | None]]:
+        """Totals of one group by (length [s], start [us]), null where nothing was measured."""
+
+    def alerts(self) -> set[str]:
+        """Ids of all alerts."""
+
+    def rejected(self) -> dict[str, str]:
+        """Reasons by reject id."""
+
+    def account(self, topic: str, topic_id: str, partition: int) -> Account:
+        """Where a partition stands and where its readings went."""
+
+
+@dataclass
+class MemoryBacking:
+    store: MemoryStore = field(default_factory=lambda: MemoryStore(lateness_s=_LATENESS_S))
+
+    def connect(self) -> Store:
+        return self.store
+
+    def readings(self, prefix: str) -> dict[tuple[str, int], dict[str, Any]]:
+        kept = {key: row for key, row in self.store.readings.items() if key[0].startswith(prefix)}
+        return {
+            key: {name: row[name] for name in (*MEASURES, "sequence", "source_quality", "phase")}
+            for key, row in kept.items()
+        }
+
+    def windows(self, group_id: int) -> dict[tuple[int, int], dict[str, float | None]]:
+        return {
+            key[1:]: {name: None if value != value else value for name, value in total.items()}  # noqa: PLR0124 - NaN
+            for key, total in self.store.windows.items()
+            if key[0] == group_id
+        }
+
+    def alerts(self) -> set[str]:
+        return self.store.alerts
+
+    def rejected(self) -> dict[str, str]:
+        return {identity: str(item.reason) for identity, item in self.store.rejected.items()}
+
+    def account(self, topic: str, topic_id: str, partition: int) -> Account:
+        key = (topic, topic_id, partition)
+        account = self.store.accounts[key]
+        names = ("readings", "stored", "duplicates", "rejected", "lost")
+        return {"next_offset": self.store.positions[key].next_offset} | {name: account[name] for name in names}
+
+
+_WINDOWS = """
+SELECT window_s, (extract(epoch FROM window_start) * 1e6)::bigint, sum(readings)::bigint, sum(energy_uwh)::bigint,
+       sum(export_uwh)::bigint, max(demand_peak_kw), sum(voltage_count)::bigint, sum(voltage_sum_mv)::bigint,
+       min(voltage_min), max(voltage_max), sum(restating)::bigint
+FROM window_partials WHERE transformer_id = %s GROUP BY 1, 2
+"""
+_WINDOW_NAMES = (
+    "readings", "energy_uwh", "export_uwh", "demand_peak_kw", "voltage_count", "voltage_sum_mv",
+    "voltage_min", "voltage_max", "restating",
+)  # fmt: skip
+
+
+@dataclass
+class PostgresBacking:
+    url: str
+
+    def connect(self) -> Store:
+        return TimescaleStore(self.url, lateness_s=_LATENESS_S)
+
+    def query(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.url) as connection:
+            return connection.execute(statement, parameters).fetchall()
+
+    def readings(self, prefix: str) -> dict[tuple[str, int], dict[str, Any]]:
+        names = (*MEASURES, "sequence", "source_quality", "phase")
+        rows = self.query(
+            f"SELECT meter_number, (extract(epoch FROM reading_time) * 1e6)::bigint, {', '.join(names)} "
+            "FROM meter_readings JOIN smart_meters USING (meter_id) WHERE starts_with(meter_number, %s)",
+            prefix,
+        )
+        return {(row[0], row[1]): dict(zip(names, row[2:], strict=True)) for row in rows}
+
+    def windows(self, group_id: int) -> dict[tuple[int, int], dict[str, float | None]]:
+        return {row[:2]: dict(zip(_WINDOW_NAMES, row[2:], strict=True)) for row in self.query(_WINDOWS, group_id)}
+
+    def alerts(self) -> set[str]:
+        return {row[0] for row in self.query("SELECT alert_id FROM alerts")}
+
+    def rejected(self) -> dict[str, str]:
+        return {row[0]: row[1] for row in self.query("SELECT reject_id, reason FROM rejected_readings")}
+
+    def account(self, topic: str, topic_id: str, partition: int) -> Account:
+        names = ("next_offset", "readings", "stored", "duplicates", "rejected", "lost_records")
+        ((*values,),) = self.query(
+            f"SELECT {', '.join(names)} FROM stream_offsets WHERE (topic, topic_id, partition) = (%s, %s, %s)",
+            topic,
+            topic_id,
+            partition,
+        )
+        return dict(zip((*names[:-1], "lost"), values, strict=True))
+
+
+class LatestBacking(Protocol):
+    """One place of newest values, and sinks that share it."""
+
+    def connect(self) -> Latest:
+        """Another sink on the same place."""
+
+    def time_us(self, meter_number: str) -> int | None:
+        """Time of the newest value of a meter [us]."""
+
+
+@dataclass
+class MemoryLatestBacking:
+    latest: MemoryLatest = field(default_factory=MemoryLatest)
+
+    def connect(self) -> Latest:
+        return self.latest
+
+    def time_us(self, meter_number: str) -> int | None:
+        return self.latest.values.get(meter_number)
+
+
+@dataclass
+class RedisBacking:
+    url: str
+
+    def connect(self) -> Latest:
+        return RedisLatest(self.url, expiry_s=120)
+
+    @property
+    def client(self) -> redis.Redis:
+        return redis.Redis.from_url(self.url, decode_responses=True)
+
+    def time_us(self, meter_number: str) -> int | None:
+        with self.client as client:
+            found = client.hget(PREFIX + meter_number, "time_us")
+        return None if found is None else int(found)
+
+
+def unique(word: str) -> str:
+    """A name that no other test has used."""
+    return f"{word}-{uuid4().hex[:10]}-"
