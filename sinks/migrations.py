@@ -11,6 +11,8 @@ from schemas.errors import ConfigurationError, ServiceUnavailable
 DIRECTORY = Path(__file__).resolve().parent.parent / "infra" / "sql"
 #: Files with this ending are for databases that have the TimescaleDB extension.
 TIMESCALE_ENDING = ".timescaledb.sql"
+_FIND_TIMESCALE = "SELECT installed_version FROM pg_available_extensions WHERE name = 'timescaledb'"
+_CREATE_TIMESCALE = "CREATE EXTENSION IF NOT EXISTS timescaledb"
 #: Any number that nothing else locks: serialises engines that start at the same time.
 _LOCK = 7_382_911
 
@@ -56,14 +58,15 @@ def migrate(database_url: str) -> list[str]:
 
 def has_timescale(connection: psycopg.Connection) -> bool:
     """Say whether the TimescaleDB extension is there, creating it in this database where it is installed."""
-    row = connection.execute(
-        "SELECT installed_version FROM pg_available_extensions WHERE name = 'timescaledb'"
-    ).fetchone()
+    row = connection.execute(_FIND_TIMESCALE).fetchone()
     if row is None:
         return False
     if row[0] is None:
+        info = connection.info
         try:
-            connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
+            # Where it is not preloaded, TimescaleDB ends the session that asks for it: let another one ask.
+            with psycopg.connect(info.dsn, password=info.password, autocommit=True, connect_timeout=10) as other:
+                other.execute(_CREATE_TIMESCALE)
         except psycopg.Error:
             # Installed on the machine but not preloaded, or this role may not create it: plain PostgreSQL serves.
             return False

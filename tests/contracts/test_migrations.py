@@ -1,0 +1,124 @@
+"""Migrations: applied once each, whoever starts first, and a file that was changed afterwards is refused."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+import pytest
+
+from schemas.errors import ConfigurationError, ServiceUnavailable
+from sinks import migrations
+from sinks.migrations import DIRECTORY, has_timescale, migrate, status
+from stream.stack.endpoints import Endpoints
+from tests.contracts.backings import unique
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def empty(stack: Endpoints) -> Iterator[str]:
+    """An empty schema in the stack's database."""
+    name = unique("migrations").strip("-").replace("-", "_")
+    with psycopg.connect(stack.database_url, autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA {name}")
+        yield f"{stack.database_url}?options={quote(f'-c search_path={name},public')}"
+        connection.execute(f"DROP SCHEMA {name} CASCADE")
+
+
+def plain_files() -> list[str]:
+    return [path.name for path in sorted(DIRECTORY.glob("*.sql")) if ".timescaledb." not in path.name]
+
+
+def test_every_file_is_applied_once_and_the_second_time_there_is_nothing_to_do(empty: str) -> None:
+    first = migrate(empty)
+    assert set(plain_files()) <= set(first)
+    assert first == sorted(first)
+    assert migrate(empty) == []
+    with psycopg.connect(empty, autocommit=True) as connection:
+        assert all(file.applied for file in status(connection) if file.applies)
+
+
+def test_data_survive_a_second_time(empty: str) -> None:
+    migrate(empty)
+    with psycopg.connect(empty, autocommit=True) as connection:
+        connection.execute("INSERT INTO smart_meters (meter_number) VALUES ('M1')")
+        migrate(empty)
+        assert connection.execute("SELECT meter_number FROM smart_meters").fetchall() == [("M1",)]
+
+
+def test_two_that_start_at_once_apply_everything_once(empty: str) -> None:
+    applied: list[list[str]] = []
+    threads = [threading.Thread(target=lambda: applied.append(migrate(empty))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(len(names) for names in applied)[:3] == [0, 0, 0]
+    assert len(applied) == 4
+
+
+def test_a_file_that_was_changed_after_it_was_applied_is_refused(
+    empty: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate(empty)
+    for path in DIRECTORY.glob("*.sql"):
+        (tmp_path / path.name).write_text(path.read_text())
+    monkeypatch.setattr(migrations, "DIRECTORY", tmp_path)
+    assert migrate(empty) == []
+    changed = tmp_path / plain_files()[0]
+    changed.write_text(changed.read_text() + "-- a word more\n")
+    with pytest.raises(ConfigurationError, match=changed.name):
+        migrate(empty)
+
+
+def test_a_file_that_fails_leaves_nothing_of_itself(
+    empty: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrations, "DIRECTORY", tmp_path)
+    (tmp_path / "001_good.sql").write_text("CREATE TABLE good (x int);")
+    (tmp_path / "002_bad.sql").write_text("CREATE TABLE half (x int); SELECT 1/0;")
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        migrate(empty)
+    with psycopg.connect(empty) as connection:
+        assert connection.execute("SELECT to_regclass('good') IS NOT NULL, to_regclass('half') IS NULL").fetchone() == (
+            True,
+            True,
+        )
+    (tmp_path / "002_bad.sql").write_text("CREATE TABLE half (x int);")
+    assert migrate(empty) == ["002_bad.sql"]
+
+
+def test_a_database_that_is_not_there_is_unavailable() -> None:
+    with pytest.raises(ServiceUnavailable):
+        migrate("postgresql://nobody@127.0.0.1:1/nothing")
+
+
+def test_without_timescale_plain_tables_serve(empty: str) -> None:
+    with psycopg.connect(empty, autocommit=True) as connection:
+        if has_timescale(connection):
+            pytest.skip("this PostgreSQL has TimescaleDB")
+        assert not any(file.applies for file in status(connection) if ".timescaledb." in file.name)
+
+
+@pytest.mark.timescale
+def test_with_timescale_readings_are_a_hypertable(empty: str) -> None:
+    with psycopg.connect(empty, autocommit=True) as connection:
+        if not has_timescale(connection):
+            pytest.skip("no TimescaleDB here: METERSTREAM_STACK_POSTGRES_BIN can name a PostgreSQL that has it")
+        migrate(empty)
+        found = connection.execute(
+            "SELECT count(*) FROM timescaledb_information.hypertables "
+            "WHERE hypertable_name = 'meter_readings' AND hypertable_schema = current_schema()"
+        ).fetchone()
+    assert found == (1,)
+
+
+def test_an_extension_that_ends_the_session_does_not_end_the_migration(
+    empty: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As TimescaleDB does where it is installed and not preloaded.
+    monkeypatch.setattr(migrations, "_FIND_TIMESCALE", "SELECT NULL::text")
+    monkeypatch.setattr(migrations, "_CREATE_TIMESCALE", "SELECT pg_terminate_backend(pg_backend_pid())")
+    assert migrate(empty) == plain_files()
