@@ -181,6 +181,10 @@ class Engine:
         ]
 
     def __enter__(self) -> Self:
+        for process in noted(self._local_dir):
+            # Left by processes that were killed; a number that is used again would bring them to life.
+            if not process.alive:
+                process.note.unlink(missing_ok=True)
         for member in self.members:
             member.start()
         return self

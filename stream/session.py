@@ -1,11 +1,13 @@
 """Stack and engine together, for the commands that bring everything up and take it down again."""
 
+import shutil
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from types import FrameType
+from typing import overload
 
 from schemas.errors import MeterstreamError
 from stream.endpoints import ALL, resolve
@@ -52,7 +54,7 @@ class Session:
 
 
 @contextmanager
-def session(settings: Settings, *, bridges: int, workers: int, tell: Tell) -> Iterator[Session]:
+def session(settings: Settings, *, bridges: int, workers: int, tell: Tell, purge: bool = False) -> Iterator[Session]:
     """Start the local stack where its services are needed and do not run, then the engine; stop what was started.
 
     Args:
@@ -60,20 +62,63 @@ def session(settings: Settings, *, bridges: int, workers: int, tell: Tell) -> It
         bridges: how many.
         workers: how many.
         tell: told what happens, a line at a time.
+        purge: remove the data of a stack that was started here.
 
     Raises:
         StackError: a server does not start.
     """
     with ExitStack() as ending:
-        if any(getattr(settings, name) is None for name in ALL):
+        needed = [name for name in ALL if getattr(settings, name) is None]
+        starter = _Starter(settings, bridges, workers, tell, ending)
+        if needed:
             stack = LocalStack(settings.local_dir)
             if stack.status().supervisor_pid is None:
-                ending.callback(stack.down)
-            stack.up(attached=True, progress=tell)
+                ending.callback(_take_down, stack, purge=purge)
+
+            def progress(line: str) -> None:
+                tell(line)
+                starter.start(stack.status().endpoints)
+
+            stack.up(attached=True, progress=progress)
         endpoints = resolve(settings)
-        environment = {f"METERSTREAM_{name.upper()}": url for name, url in asdict(endpoints).items()}
-        engine = Engine(settings.local_dir, environment, bridges=bridges, workers=workers, tell=tell)
-        yield Session(endpoints, ending.enter_context(engine))
+        yield Session(endpoints, starter.start(endpoints))
+
+
+class _Starter:
+    """Starts the engine once, as early as the addresses are known: loading it takes as long as the servers take."""
+
+    def __init__(self, settings: Settings, bridges: int, workers: int, tell: Tell, ending: ExitStack) -> None:
+        self._settings, self._bridges, self._workers = settings, bridges, workers
+        self._tell, self._ending = tell, ending
+        self._engine: Engine | None = None
+
+    @overload
+    def start(self, endpoints: Endpoints) -> Engine: ...
+
+    @overload
+    def start(self, endpoints: Endpoints | None) -> Engine | None: ...
+
+    def start(self, endpoints: Endpoints | None) -> Engine | None:
+        """Start it where the addresses are known; its processes wait for services that are not up yet."""
+        if self._engine is None and endpoints is not None:
+            urls = {name: getattr(self._settings, name) or url for name, url in asdict(endpoints).items()}
+            self._engine = Engine(
+                self._settings.local_dir,
+                {f"METERSTREAM_{name.upper()}": url for name, url in urls.items()},
+                bridges=self._bridges,
+                workers=self._workers,
+                tell=self._tell,
+            )
+            self._ending.enter_context(self._engine)
+        return self._engine
+
+
+def _take_down(stack: LocalStack, *, purge: bool) -> None:
+    stack.down(purge=purge)
+    if purge:
+        # What the engine's processes keep beside the stack: notes, slots, and a data folder without data.
+        for folder in ("run", "worker"):
+            shutil.rmtree(stack.directory / folder, ignore_errors=True)
 
 
 @contextmanager

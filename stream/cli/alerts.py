@@ -21,11 +21,9 @@ _STYLES = {Severity.INFO: "cyan", Severity.WARNING: "yellow", Severity.CRITICAL:
 
 @click.group()
 def alerts() -> None:
-    r"""Look at alerts: live from Kafka, or those that the database keeps.
+    """Look at alerts: live from Kafka, or those that the database keeps.
 
-    \b
-    Example:
-        meterstream alerts tail
+    Example: meterstream alerts tail
     """
 
 
@@ -35,14 +33,13 @@ def alerts() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line, as in Kafka.")
 @plain_errors
 def tail(since: datetime | None, follow: bool, as_json: bool) -> None:
-    r"""Print alerts as they come, from the Kafka topic `alerts`, until Ctrl-C.
+    """Print alerts as they come, from the Kafka topic `alerts`, until Ctrl-C.
 
     TIME is an instant (2026-01-31T12:00:00Z) or an age (90s, 15m, 2h, 1d).
 
-    \b
-    Example:
-        meterstream alerts tail --since 1h
-        meterstream alerts tail --no-follow --json | jq .element
+    Example: meterstream alerts tail --since 1h
+
+    Example: meterstream alerts tail --no-follow --json | jq .element
     """
     url = resolve(settings.load(), needs=("kafka_url",)).kafka_url
     feed: Generator[Alert | None, None, None] = live(url, since) if follow else passed(url, since)
@@ -59,11 +56,9 @@ def tail(since: datetime | None, follow: bool, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 @plain_errors
 def list_alerts(since: datetime | None, limit: int, as_json: bool) -> None:
-    r"""Print the newest alerts of the database, newest first.
+    """Print the newest alerts of the database, newest first.
 
-    \b
-    Example:
-        meterstream alerts list --since 1d --limit 100
+    Example: meterstream alerts list --since 1d --limit 100
     """
     found = kept(resolve(settings.load(), needs=("database_url",)).database_url, since, limit)
     console = output()

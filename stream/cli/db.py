@@ -18,11 +18,9 @@ from stream.schema_status import SchemaStatus, schema_status
 
 @click.group()
 def db() -> None:
-    r"""Bring the database to the newest schema, or look at it.
+    """Bring the database to the newest schema, or look at it.
 
-    \b
-    Example:
-        meterstream db status
+    Example: meterstream db status
     """
 
 
@@ -34,13 +32,11 @@ def _url() -> str:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @plain_errors
 def migrate(as_json: bool) -> None:
-    r"""Apply the migrations under infra/sql that this database does not have yet, each in one transaction.
+    """Apply the migrations under infra/sql that this database does not have yet, each in one transaction.
 
     Safe to run at any time and by several at once; workers do it too when they start.
 
-    \b
-    Example:
-        METERSTREAM_DATABASE_URL=postgresql://user:password@host:5432/name meterstream db migrate
+    Example: METERSTREAM_DATABASE_URL=postgresql://user:password@host:5432/name meterstream db migrate
     """
     url = _url()
     applied = apply(url)
@@ -59,13 +55,11 @@ def migrate(as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @plain_errors
 def status(as_json: bool) -> None:
-    r"""Show what the database is, which migrations it has, and how much is in its tables (an estimate).
+    """Show what the database is, which migrations it has, and how much is in its tables (an estimate).
 
     The exit code is 1 if a migration is still to be applied.
 
-    \b
-    Example:
-        meterstream db status --json
+    Example: meterstream db status --json
     """
     found = schema_status(_url())
     if as_json:

@@ -27,14 +27,13 @@ _SHOWN = {
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per meter, with all that it measured.")
 @plain_errors
 def latest(meters: tuple[str, ...], as_json: bool) -> None:
-    r"""Show the newest reading of meters: from Redis, or from the database where Redis has forgotten them.
+    """Show the newest reading of meters: from Redis, or from the database where Redis has forgotten them.
 
     The exit code is 1 if one of the meters has never been heard of.
 
-    \b
-    Example:
-        meterstream latest M00000001 M00000002
-        meterstream latest M00000001 --json | jq .voltage
+    Example: meterstream latest M00000001 M00000002
+
+    Example: meterstream latest M00000001 --json | jq .voltage
     """
     answer = look_up(resolve(settings.load(), needs=("redis_url", "database_url")), meters)
     if answer.redis_trouble:

@@ -38,7 +38,7 @@ _COLUMNS = {
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @plain_errors
 def reconcile(since: datetime | None, until: datetime | None, as_json: bool) -> None:
-    r"""Prove that nothing was lost: every reading that Kafka holds is a row, a reject or a duplicate.
+    """Prove that nothing was lost: every reading that Kafka holds is a row, a reject or a duplicate.
 
     Reads meters.raw up to where the database stands, looks every reading up, value for value, and every reject too.
     Changes nothing and disturbs nobody; the engine may run on. The exit code is 0 only if `unaccounted` is 0, no row
@@ -46,10 +46,9 @@ def reconcile(since: datetime | None, until: datetime | None, as_json: bool) -> 
 
     TIME is an instant (2026-01-31T12:00:00Z) or an age (90s, 15m, 2h, 1d).
 
-    \b
-    Example:
-        meterstream reconcile
-        meterstream reconcile --since 15m --json
+    Example: meterstream reconcile
+
+    Example: meterstream reconcile --since 15m --json
     """
     chosen = settings.load()
     endpoints = resolve(chosen, needs=("kafka_url", "database_url"))

@@ -18,14 +18,12 @@ _POLL_S = 0.5
 @click.option("--bridges", type=click.IntRange(1, 64), default=1, show_default=True, help="Bridge processes.")
 @plain_errors
 def up(workers: int, bridges: int) -> None:
-    r"""Run the local stack and the engine until Ctrl-C.
+    """Run the local stack and the engine until Ctrl-C.
 
     Starts the servers that have no METERSTREAM_..._URL, then bridges and workers, which are started again when they
     fail. Everything that was started here ends with this command, however it ends; the data stay.
 
-    \b
-    Example:
-        meterstream up --workers 2
+    Example: meterstream up --workers 2
     """
     console, started = Console(stderr=True, highlight=False), time.monotonic()
 

@@ -1,17 +1,11 @@
 """The engine's own processes, and how far they are behind."""
 
-from collections.abc import Mapping
-
 from schemas.errors import MeterstreamError
-from schemas.topics import METERS_RAW, METERS_REJECTED
-from stream.database import connected
+from schemas.topics import METERS_RAW
+from stream.backlog import backlog
 from stream.doctor.findings import Finding, fail, ok, warn
 from stream.processes import Process
 from stream.stack.endpoints import Endpoints
-from stream.topic_reader import TopicReader
-from stream.topics import topic_id
-
-_NEXT_OFFSETS = "SELECT partition, next_offset, lost_records FROM stream_offsets WHERE topic = %s AND topic_id = %s"
 
 
 def processes(found: list[Process]) -> list[Finding]:
@@ -48,28 +42,15 @@ def lag(endpoints: Endpoints, group: str, *, worker_runs: bool) -> list[Finding]
         worker_runs: somebody is there to catch up.
     """
     try:
-        with TopicReader(endpoints.kafka_url, METERS_RAW.name) as reader:
-            bounds = reader.bounds()
-        with TopicReader(endpoints.kafka_url, METERS_REJECTED.name, group) as reader:
-            committed = reader.committed()
-            rejects = sum(span.end - max(committed[p], span.first) for p, span in reader.bounds().items())
-        reached, lost = _reached(endpoints)
+        waiting = backlog(endpoints, group)
     except MeterstreamError as error:
         return [warn("lag", f"not known: {error}", "see the other findings")]
-    waiting = sum(span.end - max(reached.get(partition, 0), span.first) for partition, span in bounds.items())
-    detail = f"{waiting:,} records of {METERS_RAW.name}, {max(rejects, 0):,} rejects wait for a worker"
+    detail = f"{waiting.records:,} records of {METERS_RAW.name}, {waiting.rejects:,} rejects wait for a worker"
     findings = [ok("lag", detail)]
-    if waiting and not worker_runs:
+    if waiting.records and not worker_runs:
         findings = [warn("lag", detail, "start a worker: `meterstream run worker`")]
-    if lost:
+    if waiting.lost_records:
         remedy = "lengthen the retention of meters.raw, or keep workers running; `meterstream reconcile` shows where"
-        findings.append(fail("lost", f"{lost:,} records were gone from Kafka before they were stored", remedy))
+        detail = f"{waiting.lost_records:,} records were gone from Kafka before they were stored"
+        findings.append(fail("lost", detail, remedy))
     return findings
-
-
-def _reached(endpoints: Endpoints) -> tuple[Mapping[int, int], int]:
-    """Return the database's next offset by partition, and how many records it knows to be lost."""
-    life = topic_id(endpoints.kafka_url, METERS_RAW.name)
-    with connected(endpoints.database_url) as connection:
-        rows = connection.execute(_NEXT_OFFSETS, (METERS_RAW.name, life)).fetchall()
-    return {row[0]: row[1] for row in rows}, sum(row[2] for row in rows)

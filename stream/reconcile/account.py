@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from schemas.layout import Ints, Mask
 
-#: What became of a valid reading: it is a row; it repeats one; it contradicts one; it is nowhere; it is a row with
-#: other values than Kafka has.
+#: What became of a valid reading: it is a row; it repeats one; it contradicts one; there is no row for it; it is a row
+#: with other values than Kafka has.
 ROW, DUPLICATE, CONFLICT, MISSING, ALTERED = range(5)
 
 Verdicts = npt.NDArray[np.int8]
@@ -69,7 +69,7 @@ class Account:
         rows: rows that the database says came from them.
         rejected: readings that the database has among the rejected.
         duplicates: readings that repeat a row of the database, value for value.
-        missing: valid readings whose meter and time the database does not have.
+        missing: valid readings whose meter and time the database does not have, and which it did not refuse either.
         altered: rows whose values are not those that Kafka has.
         rejects_missing: readings that should be among the rejected and are not.
         pending: records that the database has not reached yet: lag, not loss.

@@ -29,7 +29,7 @@ CREATE TEMP TABLE seen (
     position integer, source_partition integer, source_offset bigint,
     meter_number text, reading_time timestamptz, {", ".join(f"{name} {kind}" for name, kind in _VALUES.items())}
 ) ON COMMIT DELETE ROWS;
-CREATE TEMP TABLE expected_rejects (reject_id text, source_partition integer);
+CREATE TEMP TABLE expected_rejects (reject_id text, source_partition integer, refused boolean);
 CREATE TEMP TABLE waiting_rejects (reject_id text PRIMARY KEY);
 SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off;
 """
@@ -61,15 +61,17 @@ _POSITIONS = """
 SELECT partition, next_offset, lost_records, readings, stored, duplicates, rejected
 FROM stream_offsets WHERE topic = %s AND topic_id = %s
 """
+#: Most are in the database already; only the others need be remembered.
 _EXPECT_REJECTS = """
 INSERT INTO expected_rejects
-SELECT e.reject_id, e.partition FROM unnest(%s::text[], %s::int[]) AS e (reject_id, partition)
+SELECT e.reject_id, e.partition, %s FROM unnest(%s::text[], %s::int[]) AS e (reject_id, partition)
 WHERE NOT EXISTS (SELECT FROM rejected_readings r WHERE r.reject_id = e.reject_id)
 """
 _MISSING_REJECTS = """
-SELECT e.source_partition, e.reject_id FROM expected_rejects e
+SELECT e.source_partition, e.refused, count(*), (array_agg(e.reject_id))[:%s] FROM expected_rejects e
 WHERE NOT EXISTS (SELECT FROM rejected_readings r WHERE r.reject_id = e.reject_id)
   AND NOT EXISTS (SELECT FROM waiting_rejects w WHERE w.reject_id = e.reject_id)
+GROUP BY e.source_partition, e.refused ORDER BY e.source_partition, e.refused
 """
 _STORED_REJECTS = "SELECT reject_id FROM rejected_readings WHERE reject_id = ANY(%s)"
 _WAIT_FOR_REJECTS = "INSERT INTO waiting_rejects SELECT unnest(%s::text[]) ON CONFLICT DO NOTHING"
@@ -94,6 +96,23 @@ class Arrivals:
     def with_(self, arrived_us: int) -> "Arrivals":
         """Return the span that holds one more."""
         return Arrivals(min(self.earliest_us, arrived_us), max(self.latest_us, arrived_us))
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Expected rejects of one partition that are nowhere.
+
+    Attributes:
+        partition: where their readings came from.
+        refused: they would have been rejected only if the database had not taken them: rows are missing.
+        count: how many.
+        ids: some of them.
+    """
+
+    partition: int
+    refused: bool
+    count: int
+    ids: list[str]
 
 
 class Ledger:
@@ -144,10 +163,16 @@ class Ledger:
         rows: list[tuple[int, int]] = self._connection.execute(_COUNT_ROWS, columns).fetchall()
         return dict(rows)
 
-    def expect_rejects(self, ids: Sequence[str], partitions: Ints) -> None:
-        """Remember the rejects that the database does not have (yet)."""
+    def expect_rejects(self, ids: Sequence[str], partitions: Ints, *, refused: bool) -> None:
+        """Remember the rejects that the database does not have (yet).
+
+        Args:
+            ids: of the rejects.
+            partitions: int64[n], where their readings came from.
+            refused: they are valid readings without a row: rejected only if the database would not take them.
+        """
         if ids:
-            self._connection.execute(_EXPECT_REJECTS, (list(ids), partitions.tolist()))
+            self._connection.execute(_EXPECT_REJECTS, (refused, list(ids), partitions.tolist()))
 
     def stored_rejects(self, ids: Sequence[str]) -> set[str]:
         """Return those of the rejects that the database has."""
@@ -157,10 +182,9 @@ class Ledger:
         """Remember rejects that are on their way."""
         self._connection.execute(_WAIT_FOR_REJECTS, (list(ids),))
 
-    def missing_rejects(self) -> list[tuple[int, str]]:
-        """Return partition and id of every expected reject that is neither stored nor on its way."""
-        rows: list[tuple[int, str]] = self._connection.execute(_MISSING_REJECTS).fetchall()
-        return rows
+    def missing_rejects(self, examples: int) -> list[Missing]:
+        """Return the expected rejects that are neither stored nor on their way."""
+        return [Missing(*row) for row in self._connection.execute(_MISSING_REJECTS, (examples,))]
 
 
 def _as_csv(examined: Examined) -> bytes:

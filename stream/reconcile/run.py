@@ -19,6 +19,7 @@ from stream.reconcile.account import (
     MISSING,
     Account,
     Reconciliation,
+    Verdicts,
     first_of_each,
     judge,
 )
@@ -104,6 +105,7 @@ class _Proof:
     ) -> None:
         self._ledger = ledger
         self._arrivals: dict[int, Arrivals] = {}
+        self._unsettled: dict[str, str] = {}
         self.examples: list[str] = []
         self.accounts: dict[int, Account] = {}
         self.spans: dict[int, Span] = {}
@@ -135,28 +137,26 @@ class _Proof:
         meters = examined.batch.meter_number.dictionary_encode().indices.to_numpy(zero_copy_only=False)
         first = first_of_each(meters, examined.batch.time_us, examined.record)
         verdicts = judge(first, *self._ledger.compare(examined))
-        conflicting = verdicts == CONFLICT
-        conflicts = examined.batch.where(conflicting)
-        self._ledger.expect_rejects(
-            examined.reject_ids + reject_ids(conflicts, [Reason.CONFLICTING_DUPLICATE] * len(conflicts)),
-            np.r_[examined.rejected_from, examined.partition[conflicting]],
-        )
+        self._expect_rejects(examined, verdicts)
         for partition, account in self.accounts.items():
             mine = np.bincount(verdicts[examined.partition == partition], minlength=ALTERED + 1)
             rejected = int(np.count_nonzero(examined.rejected_from == partition))
             account.readings += int(mine.sum()) + rejected
-            account.rejected += rejected + int(mine[CONFLICT])
+            account.rejected += rejected + int(mine[CONFLICT] + mine[MISSING])
             account.duplicates += int(mine[DUPLICATE])
-            account.missing += int(mine[MISSING])
             account.altered += int(mine[ALTERED])
-        for verdict, words in ((MISSING, "is not in the database"), (ALTERED, "has other values in the database")):
-            self._show(examined, np.flatnonzero(verdicts == verdict).tolist(), words)
+        for row in np.flatnonzero(verdicts == ALTERED).tolist()[: _EXAMPLES - len(self.examples)]:
+            self.examples.append(f"{_described(examined, row)} has other values in the database")
 
-    def _show(self, examined: Examined, rows: list[int], words: str) -> None:
-        for row in rows[: _EXAMPLES - len(self.examples)]:
-            meter, time = examined.batch.meter_number[row].as_py(), instant_of(int(examined.batch.time_us[row]))
-            source = f"{METERS_RAW.name}[{examined.partition[row]}]@{examined.offset[row]}"
-            self.examples.append(f"{source}: meter {meter} at {time.isoformat()} {words}")
+    def _expect_rejects(self, examined: Examined, verdicts: Verdicts) -> None:
+        """Look for the rejects of what is not valid, of what contradicts a row, and of what may have been refused."""
+        self._ledger.expect_rejects(examined.reject_ids, examined.rejected_from, refused=False)
+        for verdict, reason in ((CONFLICT, Reason.CONFLICTING_DUPLICATE), (MISSING, Reason.STORE_REFUSED)):
+            rows = np.flatnonzero(verdicts == verdict)
+            ids = reject_ids(examined.batch.take(rows), [reason] * len(rows))
+            self._ledger.expect_rejects(ids, examined.partition[rows], refused=verdict == MISSING)
+            for row, reject_id in zip(rows.tolist(), ids[: _EXAMPLES - len(self._unsettled)], strict=False):
+                self._unsettled[reject_id] = _described(examined, row)
 
     def count_rows(self) -> None:
         """Ask how many rows say that they came from the spans: independent of looking readings up."""
@@ -165,12 +165,23 @@ class _Proof:
 
     def settle_rejects(self) -> None:
         """Take out of the account the rejects that are nowhere."""
-        for partition, reject_id in self._ledger.missing_rejects():
-            self.accounts[partition].rejected -= 1
-            self.accounts[partition].rejects_missing += 1
-            if len(self.examples) < _EXAMPLES:
-                source = f"{METERS_RAW.name}[{partition}]"
-                self.examples.append(f"{source}: reject {reject_id} is not in the database")
+        for missing in self._ledger.missing_rejects(_EXAMPLES):
+            account = self.accounts[missing.partition]
+            account.rejected -= missing.count
+            if missing.refused:
+                account.missing += missing.count
+            else:
+                account.rejects_missing += missing.count
+            words = "is not in the database" if missing.refused else "is not in the database, and should be rejected"
+            for reject_id in missing.ids[: _EXAMPLES - len(self.examples)]:
+                reject = f"{METERS_RAW.name}[{missing.partition}]: a reading with the reject id {reject_id}"
+                self.examples.append(f"{self._unsettled.get(reject_id, reject)} {words}")
+
+
+def _described(examined: Examined, row: int) -> str:
+    meter, time = examined.batch.meter_number[row].as_py(), instant_of(int(examined.batch.time_us[row]))
+    source = f"{METERS_RAW.name}[{examined.partition[row]}]@{examined.offset[row]}"
+    return f"{source}: meter {meter} at {time.isoformat()}"
 
 
 def _batches(messages: Iterable[list[Message]]) -> Iterator[list[Raw]]:
