@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -9,11 +10,12 @@ import numpy as np
 from schemas.layout import Floats, Ints
 from schemas.readings import ReadingBatch
 from simulators.cohorts import Cohort
+from simulators.day import Columns
 from simulators.fleet import Fleet
 from simulators.garbage import garbage_bytes
-from simulators.randomness import draw, fraction, keys, lane, salt
-from simulators.slab import Slab
-from simulators.span import spans
+from simulators.randomness import Bits, draw, fraction, keys, lane, salt
+from simulators.span import Span, spans
+from simulators.transformers import TransformerMeters
 from simulators.wire import send
 
 _PHASE, _JITTER = salt("phase"), salt("jitter")
@@ -42,7 +44,7 @@ class Dispatch:
     Attributes:
         batch: readings.
         due_s: float64[n], when each is sent, seconds since the epoch.
-        meter: int64[n], who sends it, position in the grid.
+        meter: int64[n], who sends it, position in the grid's senders.
         garbage: what else is sent.
     """
 
@@ -73,16 +75,18 @@ class Dispatcher:
         fleet: whose.
         cohorts: which meters report how often.
         timing: when they send.
+        transformer_meters: send too, where they are given; as often as the first cohort.
     """
 
     fleet: Fleet
     cohorts: tuple[Cohort, ...]
     timing: Timing
+    transformer_meters: TransformerMeters | None = None
 
     def run(self, start_s: int, end_s: int, batch_rows: int) -> Iterator[Dispatch]:
         """Generate everything that is sent because of intervals that end in (start, end].
 
-        What is late beyond the end is sent at the very end: nothing generated is left out.
+        What is late beyond the end comes last, with its own times: nothing generated is left out.
 
         Args:
             start_s: seconds since the epoch, on the grid of the longest interval.
@@ -96,7 +100,7 @@ class Dispatcher:
         for begin in range(start_s, end_s, stride_s):
             until = min(begin + stride_s, end_s)
             parts = [waiting, *(part for cohort in self.cohorts for part in self._cohort(cohort, begin, until))]
-            everything = _in_order([*parts, self._notices(begin, until)])
+            everything = _in_order([*parts, *self._transformers(begin, until), self._notices(begin, until)])
             now, waiting = _split(everything, until)
             yield now
         yield waiting
@@ -105,7 +109,7 @@ class Dispatcher:
         length = cohort.minutes * 60
         for span in spans(begin_s // length, end_s // length, cohort.minutes):
             slab = self.fleet.slab(span, cohort.meters)
-            wire = send(slab, self._due(slab), self.fleet.faults)
+            wire = send(slab, self._due(span, self._senders(cohort.meters)), self.fleet.faults)
             batch = slab.batch(self.fleet.grid.meter_numbers, wire.rows)
             meter = cohort.meters[wire.rows % len(cohort.meters)].astype(np.int64)
             spoilt = [
@@ -114,18 +118,33 @@ class Dispatcher:
             ]
             yield Dispatch(batch, wire.due_s, meter, spoilt)
 
-    def _due(self, slab: Slab) -> Floats:
-        """Return when each reading would be sent if nothing went wrong, float64[k, n] [s since the epoch]."""
-        ends = slab.span.edges_s[1:].astype(np.float64)[:, None]
-        if not self.timing.jitter_s:
-            return np.repeat(ends, len(slab.meters), axis=1)
+    def _transformers(self, begin_s: int, end_s: int) -> Iterator[Dispatch]:
+        if self.transformer_meters is None:
+            return
+        first, length = self.fleet.grid.meters, self.cohorts[0].minutes * 60
+        for span in spans(begin_s // length, end_s // length, length // 60):
+            batch, rows = self.transformer_meters.readings(span)
+            sender = np.arange(first + self.fleet.transformers.start, first + self.fleet.transformers.stop)
+            due = self._due(span, self._concentrators[self.fleet.transformers]).reshape(-1)[rows]
+            yield Dispatch(batch, due, sender[rows % len(sender)])
+
+    @cached_property
+    def _concentrators(self) -> Bits:
+        """Generator keys of the concentrators, one at each transformer."""
         grid = self.fleet.grid
-        sender = grid.keys[slab.meters]
-        if self.timing.together:
-            transformers = keys(grid.seed, "concentrator", np.arange(len(grid.transformer_kva)))
-            sender = transformers[grid.meter_transformer[slab.meters]]
+        return keys(grid.seed, "concentrator", np.arange(len(grid.transformer_kva)))
+
+    def _senders(self, meters: Columns) -> Bits:
+        grid = self.fleet.grid
+        return self._concentrators[grid.meter_transformer[meters]] if self.timing.together else grid.keys[meters]
+
+    def _due(self, span: Span, sender: Bits) -> Floats:
+        """Return when each reading would be sent if nothing went wrong, float64[k, n] [s since the epoch]."""
+        ends = span.edges_s[1:].astype(np.float64)[:, None]
+        if not self.timing.jitter_s:
+            return np.repeat(ends, len(sender), axis=1)
         phase = fraction(lane(draw(sender, _PHASE, 0), 0))
-        restless = fraction(lane(draw(sender, _JITTER, slab.span.numbers[:, None]), 0))
+        restless = fraction(lane(draw(sender, _JITTER, span.numbers[:, None]), 0))
         due: Floats = ends + self.timing.jitter_s * ((1 - _RESTLESS) * phase + _RESTLESS * restless)
         return due
 

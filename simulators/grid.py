@@ -109,6 +109,21 @@ class Grid:
         return np.char.add(b"M", np.char.zfill(np.arange(self.meters).astype("S8"), 8))
 
     @cached_property
+    def transformer_meter_numbers(self) -> npt.NDArray[np.bytes_]:
+        """Numbers of the meters at the transformers themselves, S9[t]."""
+        return np.char.add(b"X", np.char.zfill(np.arange(len(self.transformer_kva)).astype("S8"), 8))
+
+    @cached_property
+    def sender_numbers(self) -> npt.NDArray[np.bytes_]:
+        """Numbers of everything that sends, S9[m + t]: customers' meters, then those at the transformers."""
+        return np.concatenate([self.meter_numbers, self.transformer_meter_numbers])
+
+    @cached_property
+    def sender_transformer(self) -> Numbers:
+        """Transformer of everything that sends, int32[m + t]."""
+        return np.concatenate([self.meter_transformer, np.arange(len(self.transformer_kva), dtype=np.int32)])
+
+    @cached_property
     def transformer_start(self) -> Ints:
         """First meter of each transformer and, last, the number of meters, int64[t + 1]."""
         return np.searchsorted(self.meter_transformer, np.arange(len(self.transformer_kva) + 1))

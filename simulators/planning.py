@@ -21,8 +21,8 @@ _METERS_PER_TRANSFORMER = 45
 _TRANSFORMERS_PER_FEEDER = 12
 _FEEDERS_PER_SUBSTATION = 10
 
-#: Standard ratings of distribution transformers [kVA] (EN 50588-1).
-_RATINGS_KVA: Floats = np.array([50.0, 100, 160, 250, 400, 630, 1000, 1600, 2500, 4000])
+#: Standard ratings of distribution transformers [kVA] (EN 50588-1) up to where the EU limits losses.
+RATINGS_KVA: Floats = np.array([50.0, 100, 160, 250, 400, 630, 1000, 1600, 2500, 3150])
 #: Share of a transformer's rating that panels may send back through it: more lifts the voltage too far.
 _MOST_FED_IN = 0.7
 #: Below the first a basic device, below the second a standard one.
@@ -94,7 +94,7 @@ def ratings(daily_wh: Floats, kind: Small, meter_transformer: Numbers, transform
     # Panels all peak together, at nine tenths of their rating.
     panels_kva = np.bincount(meter_transformer, daily_wh * (kind == SOLAR_KIND), transformers) * (SOLAR_SIZE * 0.0009)
     needed = np.maximum(peak_kva, panels_kva / _MOST_FED_IN)
-    chosen: Floats = _RATINGS_KVA[np.minimum(np.searchsorted(_RATINGS_KVA, needed), len(_RATINGS_KVA) - 1)]
+    chosen: Floats = RATINGS_KVA[np.minimum(np.searchsorted(RATINGS_KVA, needed), len(RATINGS_KVA) - 1)]
     return chosen
 
 

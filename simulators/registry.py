@@ -56,15 +56,10 @@ def registry(grid: Grid, faults: Events | None = None, valid_from: datetime = EP
     """
     faults = Events.none() if faults is None else faults
     transformer: Numbers = named_transformers(grid, faults).astype(np.int32)
-    feeder = grid.transformer_feeder[transformer]
-    substation = grid.feeder_substation[feeder]
     sectors, kinds = [kind.sector.value for kind in KINDS], [kind.name for kind in KINDS]
     columns = {
         "meter_number": pa.array(grid.meter_numbers.astype("U9")),
-        "transformer": _chosen(element_names("T", len(grid.transformer_kva)), transformer),
-        "feeder": _chosen(element_names("F", len(grid.feeder_substation)), feeder),
-        "substation": _chosen(element_names("S", len(grid.substation_region)), substation),
-        "region": _chosen([region.name for region in REGIONS], grid.substation_region[substation]),
+        **_places(grid, transformer),
         "class": _chosen(sectors, grid.kind),
         "kind": _chosen(kinds, grid.kind),
         "device": _chosen(DEVICES, grid.device),
@@ -72,6 +67,24 @@ def registry(grid: Grid, faults: Events | None = None, valid_from: datetime = EP
         "phases": pa.array(grid.phases.astype(np.int64)),
         "transformer_kva": pa.array(grid.transformer_kva[transformer]),
         "valid_from": pa.repeat(valid_from.isoformat(), grid.meters),
+    }
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def transformer_registry(grid: Grid, valid_from: datetime = EPOCH) -> pa.RecordBatch:
+    """Return the entries of the meters at the transformers themselves; their class is `transformer`."""
+    count = len(grid.transformer_kva)
+    transformer = np.arange(count, dtype=np.int32)
+    columns = {
+        "meter_number": pa.array(grid.transformer_meter_numbers.astype("U9")),
+        **_places(grid, transformer),
+        "class": pa.repeat("transformer", count),
+        "kind": pa.repeat("transformer", count),
+        "device": pa.repeat("transformer", count),
+        "status": pa.repeat("active", count),
+        "phases": pa.repeat(pa.scalar(3, pa.int64()), count),
+        "transformer_kva": pa.array(grid.transformer_kva),
+        "valid_from": pa.repeat(valid_from.isoformat(), count),
     }
     return pa.RecordBatch.from_pydict(columns)
 
@@ -86,6 +99,18 @@ def registry_rows(entries: pa.RecordBatch) -> tuple[list[bytes], list[bytes]]:
         parts += [pa.scalar(lead), column.cast(pa.string()), pa.scalar(quote)]
     text = pc.binary_join_element_wise(*parts, pa.scalar("}"), pa.scalar(""))
     return entries.column("meter_number").cast(pa.binary()).to_pylist(), text.cast(pa.binary()).to_pylist()
+
+
+def _places(grid: Grid, transformer: Numbers) -> dict[str, pa.Array]:
+    """Return the names of everything above transformers, a row for each."""
+    feeder = grid.transformer_feeder[transformer]
+    substation = grid.feeder_substation[feeder]
+    return {
+        "transformer": _chosen(element_names("T", len(grid.transformer_kva)), transformer),
+        "feeder": _chosen(element_names("F", len(grid.feeder_substation)), feeder),
+        "substation": _chosen(element_names("S", len(grid.substation_region)), substation),
+        "region": _chosen([region.name for region in REGIONS], grid.substation_region[substation]),
+    }
 
 
 def _chosen(names: "list[str] | tuple[str, ...] | pa.StringArray", codes: np.typing.NDArray[np.integer]) -> pa.Array:

@@ -26,7 +26,7 @@ class Shipment(ReadingBatch):
     Args:
         records: the readings.
         due_s: float64[n], when each is sent, seconds since the simulation's epoch.
-        meter: int64[n], who sends each, position in the grid.
+        meter: int64[n], who sends each, position in the grid's senders.
         garbage: payloads that are no readings.
     """
 
@@ -93,14 +93,17 @@ class FleetPublisher(Publisher):
 
     Attributes:
         grid: names meters and transformers.
+        garbage_sent: payloads that were no readings, so far.
     """
 
     grid: Grid | None = None
+    garbage_sent: int = 0
 
     def messages(self, batch: ReadingBatch) -> list[Message]:
         """Return a shipment as messages, its garbage last."""
         if not isinstance(batch, Shipment) or self.grid is None:
             return super().messages(batch)
+        self.garbage_sent += len(batch.garbage)
         garbage = [self._garbage(item, self.grid) for item in batch.garbage]
         if not len(batch):
             return garbage
@@ -115,7 +118,7 @@ class FleetPublisher(Publisher):
 
 def concentrated(shipment: Shipment, grid: Grid, per_message: int) -> list[Message]:
     """Return arrays of the readings of each transformer, with the order in time kept inside."""
-    transformer = grid.meter_transformer[shipment.meter]
+    transformer = grid.sender_transformer[shipment.meter]
     order = np.argsort(transformer, kind="stable")
     rows = write_rows(shipment)
     rows = [rows[row] for row in order.tolist()]

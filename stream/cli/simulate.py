@@ -69,6 +69,9 @@ def simulate() -> None:
     "--profile", default="everyday", show_default=True, help=f"Faults: {', '.join(profile_names())}, or a file."
 )
 @click.option(
+    "--transformer-meters", is_flag=True, help="Transformers have meters, too: energy balances become possible."
+)
+@click.option(
     "--labels", "labels_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the labels here (Parquet)."
 )
 @click.option("--no-kafka", is_flag=True, help="Keep registry and labels out of their Kafka topics (MQTT modes).")
@@ -115,6 +118,7 @@ def _plan(choices: dict[str, Any], *, dry_run: bool) -> Plan:
         mode=FleetMode(choices["mode"]),
         publishers=choices["publishers"],
         profile=load_profile(choices["profile"]),
+        transformer_meters=choices["transformer_meters"],
         fingerprint=choices["fingerprint"],
     )
 

@@ -101,8 +101,8 @@ class KafkaTransport:
 
 
 def partitions_of(grid: Grid, partitions: int) -> Partitions:
-    """Return the partition of each meter of a grid, int32[m]."""
-    return partition_of(fixed_text(grid.meter_numbers), partitions)
+    """Return the partition of everything in a grid that sends, int32[n]."""
+    return partition_of(fixed_text(grid.sender_numbers), partitions)
 
 
 @dataclass
@@ -110,7 +110,7 @@ class KafkaPublisher(FleetPublisher):
     """Publishes shipments into `meters.raw`, partitioned by meter number as the bridge does.
 
     Attributes:
-        partition: int32[m], of each meter of the grid.
+        partition: int32[n], of everything in the grid that sends.
     """
 
     partition: Partitions = field(default_factory=lambda: np.empty(0, dtype=np.int32))
@@ -123,6 +123,7 @@ class KafkaPublisher(FleetPublisher):
         """
         if not isinstance(batch, Shipment):
             raise TypeError(f"a shipment is needed, this is {batch!r}")
+        self.garbage_sent += len(batch.garbage)
         partition = self.partition[batch.meter]
         order = np.argsort(partition, kind="stable")
         numbers, first = np.unique(partition[order], return_index=True)

@@ -14,6 +14,7 @@ from simulators.local_time import DAY_S, day_of
 from simulators.profile import Profile
 from simulators.schedule import Events, Window, schedule
 from simulators.span import check_interval
+from simulators.transformers import TransformerMeters
 
 #: Readings worked on at once by all processes together; each holds about 150 bytes of them.
 _ROWS_AT_ONCE = 400_000
@@ -42,6 +43,7 @@ class Plan:
         mode: where they go.
         publishers: processes that share the meters.
         profile: what goes wrong.
+        transformer_meters: whether the transformers have meters of their own, which send as well.
         fingerprint: whether to take the fingerprint of all that is sent.
         rehearsal: whether everything is generated and nothing sent.
     """
@@ -56,6 +58,7 @@ class Plan:
     mode: FleetMode
     publishers: int
     profile: Profile
+    transformer_meters: bool = False
     fingerprint: bool = False
     rehearsal: bool = False
 
@@ -90,7 +93,8 @@ class Plan:
         grid = self.grid()
         fleet = Fleet(grid, self.seed, (part, self.publishers), self.faults(grid))
         together = self.mode is FleetMode.CONCENTRATOR
-        return Dispatcher(fleet, cohorts(fleet, self.interval_s), Timing(self.jitter_s, together))
+        more = TransformerMeters(fleet) if self.transformer_meters else None
+        return Dispatcher(fleet, cohorts(fleet, self.interval_s), Timing(self.jitter_s, together), more)
 
     @property
     def readings(self) -> int:

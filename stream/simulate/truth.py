@@ -9,7 +9,7 @@ from schemas.errors import ServiceUnavailable
 from schemas.topics import METERS_REGISTRY
 from simulators.grid import Grid
 from simulators.labels import SIMULATOR_LABELS, Label
-from simulators.registry import registry, registry_rows
+from simulators.registry import registry, registry_rows, transformer_registry
 from simulators.schedule import Events
 from stream.bridge.kafka import producer_settings
 from stream.simulate.plan import Plan
@@ -25,9 +25,12 @@ def publish_registry(kafka_url: str, grid: Grid, faults: Events, plan: Plan) -> 
     Raises:
         ServiceUnavailable: Kafka did not take them in time.
     """
-    keys, rows = registry_rows(registry(grid, faults, plan.start))
-    _publish(kafka_url, METERS_REGISTRY.name, keys, rows)
-    return len(keys)
+    entries = [registry(grid, faults, plan.start)]
+    if plan.transformer_meters:
+        entries.append(transformer_registry(grid, plan.start))
+    for part in entries:
+        _publish(kafka_url, METERS_REGISTRY.name, *registry_rows(part))
+    return sum(part.num_rows for part in entries)
 
 
 def publish_labels(kafka_url: str, truth: Sequence[Label], partitions: int, replication: int) -> None:

@@ -135,7 +135,8 @@ class _Worker:
         finally:
             if publisher is not None:
                 publisher.transport.close()
-        return Done(report, self._garbage, self._fingerprint, self._reached(report), time.process_time() - began)
+        garbage = self._garbage if publisher is None else publisher.garbage_sent
+        return Done(report, garbage, self._fingerprint, self._reached(report), time.process_time() - began)
 
     def _reached(self, report: PublishReport) -> int:
         plan = self._task.plan

@@ -10,8 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.readings import ReadingBatch
+from simulators.faults import FaultClass
 from simulators.fleet import Fleet
 from simulators.grid import Grid
+from simulators.local_time import DAY_S
+from simulators.profile import FaultRate, Profile
+from simulators.schedule import Events, Window, schedule
+from simulators.span import Span
+from simulators.transformers import TransformerMeters
 
 INTERVALS = (60, 300, 900, 1800, 3600)
 DAYS = st.integers(min_value=0, max_value=7_000)
@@ -97,3 +103,96 @@ def test_readings_are_ordered_by_time_then_meter_and_are_valid() -> None:
     assert np.nanmin(factor) >= 0
     assert np.nanmax(factor) <= 1
     assert 0.05 < np.isnan(factor).mean() < 0.2
+
+
+def disturbed(grid: Grid, day: int, seed: int, **rates: float) -> Events:
+    profile = Profile(faults={FaultClass(name): FaultRate(rate=rate) for name, rate in rates.items()})
+    return schedule(profile, grid, seed, Window(day * DAY_S, (day + 1) * DAY_S, 900))
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 2**63), day=DAYS, minutes=st.sampled_from([5, 15, 30, 60]))
+def test_registers_agree_with_intervals_under_every_fault_of_energy(seed: int, day: int, minutes: int) -> None:
+    grid = Grid.build(meters=120, seed=seed)
+    faults = disturbed(
+        grid, day, seed, theft=0.3, zero=0.2, reversed_polarity=0.2, overload=0.5, transformer_outage=0.5
+    )
+    slab = Fleet(grid, seed, faults=faults).slab(Span(day, 0, 1440 // minutes, minutes), np.arange(120))
+    register, energy = (
+        np.rint(1000 * slab.columns[name]).astype(np.int64) for name in ("register_kwh", "consumption_kwh")
+    )
+    assert (energy >= 0).all()
+    assert (np.diff(register, axis=0) == energy[1:]).all()
+
+
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 2**63), day=DAYS, minutes=st.sampled_from([5, 15, 30]))
+def test_a_transformer_carries_its_meters_and_its_losses(seed: int, day: int, minutes: int) -> None:
+    grid = Grid.build(meters=150, seed=seed)
+    fleet = Fleet(grid, seed, faults=disturbed(grid, day, seed, overload=0.5, transformer_outage=0.5))
+    span = Span(day, 0, 1440 // minutes, minutes)
+    slab, flow = fleet.slab(span, np.arange(150)), TransformerMeters(fleet).flow(span)
+    net_kwh = slab.columns["consumption_kwh"] - np.nan_to_num(slab.columns["export_kwh"])
+    customers = np.add.reduceat(np.rint(1000 * net_kwh).astype(np.int64), grid.transformer_start[:-1], axis=1)
+    assert (customers == flow.customers_wh).all()
+    assert (flow.total_wh == flow.customers_wh + flow.lost_wh).all()
+    assert (flow.lost_wh >= 0).all()
+    half_hours = flow.customers_wh.reshape(48, -1, len(grid.transformer_kva)).sum(axis=1)
+    assert (2 * half_hours == fleet.day(day).load_w).all()
+
+
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 2**63), day=DAYS)
+def test_theft_shows_as_a_gap_between_the_transformer_and_its_meters(seed: int, day: int) -> None:
+    grid = Grid.build(meters=100, seed=seed)
+    fleet = Fleet(grid, seed, faults=disturbed(grid, day, seed, theft=0.5))
+    span = Span(day, 0, 96, 15)
+    slab, flow = fleet.slab(span, np.arange(100)), TransformerMeters(fleet).flow(span)
+    honest = Fleet(grid, seed).slab(span, np.arange(100)).columns["consumption_kwh"].sum()
+    stolen_wh = 1000 * (honest - slab.columns["consumption_kwh"].sum())
+    net = slab.columns["consumption_kwh"] - np.nan_to_num(slab.columns["export_kwh"])
+    assert flow.customers_wh.sum() - 1000 * net.sum() == pytest.approx(stolen_wh, abs=1)
+
+
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 2**63), day=DAYS, minutes=st.sampled_from([5, 15, 30]))
+def test_a_feeder_outage_silences_exactly_its_meters(seed: int, day: int, minutes: int) -> None:
+    grid = Grid.build(meters=1_000, seed=seed)
+    profile = Profile(faults={FaultClass.FEEDER_OUTAGE: FaultRate(count=1, minutes=(60, 180))})
+    (outage,) = faults = schedule(profile, grid, seed, Window(day * DAY_S, (day + 1) * DAY_S, 60 * minutes))
+    span = Span(day, 0, 1440 // minutes, minutes)
+    slab = Fleet(grid, seed, faults=faults).slab(span, np.arange(1_000))
+    ends = span.edges_s[1:]
+    dark = grid.meter_feeder == outage.element
+    assert not slab.silent[:, ~dark].any()
+    during = (ends > outage.start_s) & (ends <= outage.end_s)
+    assert not slab.silent[~during].any()
+    # They come back one transformer after the other: dark from the first interval on, all of them light at the end.
+    first = np.flatnonzero(during)[:1]
+    assert slab.silent[np.ix_(first, dark)].all()
+    begun_dark = slab.silent & (span.edges_s[:-1] >= outage.start_s)[:, None]
+    assert (slab.columns["consumption_kwh"][begun_dark] == 0).all()
+
+
+@settings(max_examples=6, deadline=None)
+@given(seed=st.integers(0, 2**63), day=DAYS, parts=st.integers(2, 4), cut=st.integers(1, 95))
+def test_faults_are_the_same_however_the_run_is_split(seed: int, day: int, parts: int, cut: int) -> None:
+    grid = Grid.build(meters=400, seed=seed)
+    faults = disturbed(
+        grid, day, seed, theft=0.1, stuck=0.1, clock_drift=0.1, sag=0.3, feeder_outage=0.2, unit_change=0.1, spike=0.2
+    )
+    meters = np.arange(400)
+    whole = Fleet(grid, seed, faults=faults).slab(Span(day, 0, 96, 15), meters)
+    for part in range(parts):
+        fleet = Fleet(grid, seed, part=(part, parts), faults=faults)
+        mine = meters[fleet.meters]
+        if not len(mine):
+            continue
+        pieces = [fleet.slab(Span(day, first, count, 15), mine) for first, count in ((0, cut), (cut, 96 - cut))]
+        for name, values in whole.columns.items():
+            together = np.concatenate([piece.columns[name] for piece in pieces])
+            np.testing.assert_array_equal(together, values[:, fleet.meters], err_msg=name)
+        np.testing.assert_array_equal(np.concatenate([piece.silent for piece in pieces]), whole.silent[:, fleet.meters])
+        np.testing.assert_array_equal(
+            np.concatenate([piece.clock_s for piece in pieces]), whole.clock_s[:, fleet.meters]
+        )
