@@ -24,7 +24,6 @@ class Progress:
         watermark_us: watermark after [us].
         readings: readings in the records [expected, next_offset), rejected ones included.
         rejected: those of them that were rejected.
-        repeats: those of them that repeat another one of the same delivery.
         lost_records: records that Kafka no longer had.
     """
 
@@ -34,13 +33,12 @@ class Progress:
     watermark_us: int
     readings: int
     rejected: int
-    repeats: int
     lost_records: int = 0
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Readings ready to be stored, one value per reading; no (meter, time) twice.
+    """Readings ready to be stored, one value per reading; a meter and time may come more than once.
 
     Attributes:
         batch: n readings.
@@ -147,7 +145,7 @@ class Stored:
         return {
             "readings": step.readings,
             "stored": fresh,
-            "duplicates": step.repeats + count - fresh - conflicting,
+            "duplicates": count - fresh - conflicting,
             "rejected": step.rejected + conflicting,
             "lost": step.lost_records,
         }

@@ -4,6 +4,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from schemas.windows import WINDOW_LENGTHS_S
 from sinks.sink import BeforeCommit
 
 #: Columns of a window that do not add up, and how they combine.
-_EXTREMES = {"demand_peak_kw": np.fmax, "voltage_min": np.fmin, "voltage_max": np.fmax}
+_EXTREMES = {"demand_peak_kw": max, "voltage_min": min, "voltage_max": max}
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class MemoryStore:
 
     Attributes:
         readings: (meter number, time [us]) -> the row as a dictionary.
-        windows: (group id, length [s], start [us]) -> totals and extremes as a dictionary.
+        windows: (group id, length [s], start [us]) -> totals, and extremes or None, as a dictionary.
         rejected: reject id -> what was rejected.
         alerts: ids of alerts.
         positions: (topic, topic id, partition) -> where it stands.
@@ -55,7 +56,7 @@ class MemoryStore:
         self.rejected: dict[str, Rejected] = {}
         self.alerts: set[str] = set()
         self.positions: dict[tuple[str, str, int], Position] = {}
-        self.windows: dict[tuple[int, int, int], dict[str, float]] = {}
+        self.windows: dict[tuple[int, int, int], dict[str, Any]] = {}
         self.accounts: dict[tuple[str, str, int], Counter[str]] = defaultdict(Counter)
         self.refuses: set[str] = set()
         self._lateness_s = lateness_s
@@ -137,9 +138,12 @@ class MemoryStore:
         for row in range(len(found)):
             values = {name: column[row] for name, column in columns.items()}
             key = tuple(values.pop(name) for name in ("group_id", "window_s", "start_us"))
-            total = self.windows.setdefault(key, dict.fromkeys(values, 0) | dict.fromkeys(_EXTREMES, math.nan))
+            total = self.windows.setdefault(key, dict.fromkeys(values, 0) | dict.fromkeys(_EXTREMES))
             for name, value in values.items():
-                total[name] = float(_EXTREMES[name](total[name], value)) if name in _EXTREMES else total[name] + value
+                if name not in _EXTREMES:
+                    total[name] += value
+                elif not math.isnan(value):
+                    total[name] = value if total[name] is None else _EXTREMES[name](total[name], value)
 
 
 class MemoryLatest:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import psycopg
 
+from processors.rounds import repeats
 from processors.windows import summarise
 from schemas.delivery import CONFLICT, Delivery, Position, Progress, Rows, Stored
 from schemas.errors import OffsetConflict, RowsRefused, ServiceUnavailable
@@ -20,7 +21,7 @@ from schemas.registry import RegistryEntry
 from schemas.rejected import Rejected
 from schemas.windows import WINDOW_LENGTHS_S
 from sinks import timescale_sql as sql
-from sinks.copy_binary import CopyColumn, encode
+from sinks.copy_binary import encode
 from sinks.sink import BeforeCommit
 
 #: Deliveries without a duplicate before rows are written straight into the table again.
@@ -103,8 +104,7 @@ class TimescaleStore:
         """Find the rows that the table will not take, by halves, storing none."""
         try:
             async with self._connected() as connection, connection.transaction(force_rollback=True):
-                columns = sql.reading_columns(rows.take(positions))
-                await _copy(connection, sql.COPY_READINGS, encode(sql.staged_columns(columns)))
+                await _stage(connection, rows, positions)
                 await connection.execute(sql.ADD_READINGS)
         except (psycopg.DataError, psycopg.IntegrityError):
             if len(positions) == 1:
@@ -125,26 +125,35 @@ class TimescaleStore:
 
     async def _write_rows(self, connection: psycopg.AsyncConnection, delivery: Delivery) -> Stored:
         """Write rows straight into the table while all are new, and through staging while some are not."""
-        count = len(delivery.rows)
-        fresh, conflicting = np.ones(count, dtype=bool), np.zeros(count, dtype=bool)
-        columns = sql.reading_columns(delivery.rows) if count else []
-        if count and not await self._copy_new(connection, columns):
-            await _copy(connection, sql.COPY_READINGS, encode(sql.staged_columns(columns)))
-            present = await _positions(connection, sql.ADD_READINGS)
-            if present:
-                fresh[present] = False
-                conflicting[await _positions(connection, sql.FIND_DIFFERING, (present,))] = True
-            else:
-                self._staged_ahead -= 1
-        return Stored(fresh, conflicting, delivery.rows.as_rejected(delivery.topic, conflicting, *CONFLICT))
+        rows = delivery.rows
+        again = repeats(rows.meter_id, rows.batch.time_us)
+        known = await self._add(connection, rows, np.flatnonzero(~again))
+        if again.any():
+            known += await _stage(connection, rows, np.flatnonzero(again))
+        fresh, conflicting = np.ones(len(rows), dtype=bool), np.zeros(len(rows), dtype=bool)
+        if known:
+            fresh[known] = False
+            conflicting[await _positions(connection, sql.FIND_DIFFERING, (known,))] = True
+        return Stored(fresh, conflicting, rows.as_rejected(delivery.topic, conflicting, *CONFLICT))
 
-    async def _copy_new(self, connection: psycopg.AsyncConnection, columns: list[CopyColumn]) -> bool:
+    async def _add(self, connection: psycopg.AsyncConnection, rows: Rows, positions: Positions) -> list[int]:
+        """Add rows of which no two are of one meter and time; return the positions of those there already."""
+        chosen = rows if len(positions) == len(rows) else rows.take(positions)
+        if not len(chosen) or await self._copy_new(connection, chosen):
+            return []
+        await _stage(connection, rows, positions)
+        known = await _positions(connection, sql.ADD_READINGS)
+        if not known:
+            self._staged_ahead -= 1
+        return known
+
+    async def _copy_new(self, connection: psycopg.AsyncConnection, rows: Rows) -> bool:
         """Try the direct way; after it has failed, do not for a while: duplicates come in crowds."""
         if self._staged_ahead > 0:
             return False
         try:
             async with connection.transaction():
-                await _copy(connection, sql.COPY_NEW, encode(columns))
+                await _copy(connection, sql.COPY_NEW, encode(sql.reading_columns(rows)))
         except psycopg.errors.UniqueViolation:
             self._staged_ahead = _STAGED_AFTER_DUPLICATE
             return False
@@ -181,6 +190,14 @@ class TimescaleStore:
 async def _copy(connection: psycopg.AsyncConnection, statement: str, data: bytes) -> None:
     async with connection.cursor() as cursor, cursor.copy(statement) as copy:
         await copy.write(data)
+
+
+async def _stage(connection: psycopg.AsyncConnection, rows: Rows, positions: Positions) -> list[int]:
+    """Bring rows into staging, each with its position, and return the positions."""
+    columns = sql.staged_columns(rows.take(positions), positions)
+    await _copy(connection, sql.COPY_READINGS, encode(columns))
+    found: list[int] = positions.tolist()
+    return found
 
 
 async def _positions(connection: psycopg.AsyncConnection, statement: str, *parameters: Any) -> list[int]:

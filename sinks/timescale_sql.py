@@ -9,6 +9,7 @@ import pyarrow as pa
 from processors.windows import WindowPartials
 from schemas.alerts import Alert
 from schemas.delivery import NO_WATERMARK_US, Rows
+from schemas.layout import Positions
 from schemas.quality import FLAGS
 from schemas.registry import RegistryEntry
 from schemas.rejected import Rejected
@@ -53,18 +54,16 @@ CREATE TEMP TABLE IF NOT EXISTS staged_windows (LIKE window_partials INCLUDING D
 #: Straight into the table: twice as fast as through staging, but one row that is there already fails it all.
 COPY_NEW = f"COPY meter_readings ({_listed(_STORED_COLUMNS)}) FROM STDIN (FORMAT BINARY)"
 COPY_READINGS = f"COPY staged_readings (position, {_listed(_STORED_COLUMNS)}) FROM STDIN (FORMAT BINARY)"
-# Answers with the rows that were not added. A row is told by where it came from only within its own delivery: the same
-# reading can have come at the same offset in an earlier life of the topic.
+# Answers with the rows that were not added. Where a row came from does not tell: a topic that is made again repeats
+# its partitions and offsets.
 ADD_READINGS = f"""
 WITH added AS (
     INSERT INTO meter_readings ({_listed(_STORED_COLUMNS)})
-    SELECT {_listed(_STORED_COLUMNS)} FROM staged_readings ORDER BY position
+    SELECT {_listed(_STORED_COLUMNS)} FROM staged_readings
     ON CONFLICT (meter_id, reading_time) DO NOTHING
-    RETURNING meter_id, reading_time, source_partition, source_offset
+    RETURNING meter_id, reading_time
 )
-SELECT position FROM staged_readings s
-LEFT JOIN added a USING (meter_id, reading_time, source_partition, source_offset)
-WHERE a.meter_id IS NULL
+SELECT position FROM staged_readings s LEFT JOIN added a USING (meter_id, reading_time) WHERE a.meter_id IS NULL
 """  # noqa: S608 - names are constants of this module
 FIND_DIFFERING = f"""
 SELECT s.position FROM staged_readings s JOIN meter_readings r USING (meter_id, reading_time)
@@ -212,9 +211,9 @@ def reading_columns(rows: Rows) -> list[CopyColumn]:
     ]
 
 
-def staged_columns(columns: list[CopyColumn]) -> list[CopyColumn]:
-    """Return the columns of COPY_READINGS: those of COPY_NEW, led by the position of each row."""
-    return [number(np.arange(len(columns[0].length)), ">i4"), *columns]
+def staged_columns(rows: Rows, positions: Positions) -> list[CopyColumn]:
+    """Return the columns of COPY_READINGS: those of COPY_NEW, led by the position of each row in its delivery."""
+    return [number(positions, ">i4"), *reading_columns(rows)]
 
 
 def window_columns(partials: WindowPartials, partition: int) -> list[CopyColumn]:

@@ -87,9 +87,7 @@ class WorkerMetrics:
         self.lag = Gauge(
             "meterstream_worker_lag_records", "Records not yet processed.", ["partition"], registry=registry
         )
-        self.meters = Gauge(
-            "meterstream_worker_state_meters", "Meters in memory.", ["partition"], registry=registry
-        )
+        self.meters = Gauge("meterstream_worker_state_meters", "Meters in memory.", ["partition"], registry=registry)
         self.batch = Histogram(
             "meterstream_worker_batch_readings",
             "Readings per delivery.",
@@ -114,9 +112,8 @@ class WorkerMetrics:
         """Count a delivery that the database has."""
         self.readings.inc(sum(step.readings for step in delivery.progress))
         self.lost.inc(sum(step.lost_records for step in delivery.progress))
-        repeats = sum(step.repeats for step in delivery.progress)
         present = np.count_nonzero(~stored.fresh) - np.count_nonzero(stored.conflicting)
-        self.duplicates.inc(int(repeats + present))
+        self.duplicates.inc(int(present))
         counts = np.bincount(delivery.rows.flag[stored.fresh], minlength=len(FLAGS))
         for flag, count in zip(FLAGS, counts.tolist(), strict=True):
             self.stored.labels(flag).inc(count)

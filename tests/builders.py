@@ -19,6 +19,8 @@ START_US = 1_704_067_200_000_000
 MINUTE_US = 60_000_000
 HOUR_US = 60 * MINUTE_US
 DAY_US = 24 * HOUR_US
+#: When records arrive unless a test says otherwise [us].
+ARRIVED_US = START_US + 60 * DAY_US
 TOPIC, TOPIC_ID = "meters.raw", "life-1"
 
 JSON, ARROW = "application/json", "application/vnd.apache.arrow.stream"
@@ -95,13 +97,11 @@ def rows(
 def delivery(of: Rows, expected: int = 0, next_offset: int = 1, **changes: Any) -> Delivery:
     """One delivery of one partition, that of the first row."""
     partition = int(of.partition[0]) if len(of) else 0
-    progress = Progress(partition, expected, next_offset, START_US, len(of), 0, 0)
+    progress = Progress(partition, expected, next_offset, START_US, len(of), 0)
     return Delivery(
         **({"topic": TOPIC, "topic_id": TOPIC_ID, "rows": of, "alerts": [], "progress": [progress]} | changes)
     )
 
 
-def record(
-    offset: int, value: bytes, content_type: str | None = None, arrived_us: int = START_US + 400 * DAY_US
-) -> Record:
+def record(offset: int, value: bytes, content_type: str | None = None, arrived_us: int = ARRIVED_US) -> Record:
     return Record(offset, value, content_type, arrived_us)

@@ -7,7 +7,6 @@ import numpy as np
 
 from processors.alerts import raise_alerts
 from processors.judge import Judgement, Judging, judge
-from processors.rounds import repeats
 from processors.state import SHARD_ROWS, MeterState
 from processors.validate import FAILURES, Limits, validate
 from processors.windows import watermark
@@ -51,7 +50,6 @@ class Step:
         offset: int64[n], Kafka offset.
         arrived_us: int64[n], arrival [us].
         judgement: what was found of each.
-        repeated: bool[n], repeats of an earlier reading of the same step.
         rejected: each with the offset of its record.
         rejected_at: int64[r], those offsets.
     """
@@ -64,7 +62,6 @@ class Step:
     offset: Ints
     arrived_us: Ints
     judgement: Judgement
-    repeated: Mask
     rejected: list[Rejected]
     rejected_at: Ints
 
@@ -104,17 +101,25 @@ class PartitionFlow:
         shard_offset: int64[k], first offset that each shard of the state has not seen.
         limits: validation bounds.
         judging: judgement bounds.
+        next_offset: where to begin.
 
     Attributes:
-        next_offset: first offset that has not been processed; None before the first record.
+        next_offset: first offset that has not been processed.
     """
 
     def __init__(
-        self, topic: str, partition: int, state: MeterState, shard_offset: Ints, limits: Limits, judging: Judging
+        self,
+        topic: str,
+        partition: int,
+        state: MeterState,
+        shard_offset: Ints,
+        limits: Limits,
+        judging: Judging,
+        next_offset: int = 0,
     ) -> None:
         self.partition = partition
         self.state = state
-        self.next_offset: int | None = None
+        self.next_offset = next_offset
         self._topic = topic
         self._shard_offset = shard_offset
         self._limits = limits
@@ -125,7 +130,7 @@ class PartitionFlow:
 
         Returns: what came of them, or None when all had been processed before.
         """
-        records = [record for record in records if self.next_offset is None or record.offset >= self.next_offset]
+        records = [record for record in records if record.offset >= self.next_offset]
         if not records:
             return None
         offsets = np.fromiter((record.offset for record in records), dtype=np.int64, count=len(records))
@@ -143,11 +148,10 @@ class PartitionFlow:
             rejected += self._invalid(batch.where(invalid), codes[invalid], offset[invalid], arrived_us[invalid])
             rejected_at = np.r_[rejected_at, offset[invalid]]
             batch, offset, arrived_us = batch.where(~invalid), offset[~invalid], arrived_us[~invalid]
-        first_offset = records[0].offset if self.next_offset is None else self.next_offset
+        first_offset = self.next_offset
         self.next_offset = int(offsets[-1]) + 1
         rows = self.state.rows(batch.meter_number)
         judgement = judge(batch, rows, self.state, self._judging, self._seen(rows, offset))
-        repeated = repeats(rows, batch.time_us)
         return Step(
             self.partition,
             first_offset,
@@ -157,7 +161,6 @@ class PartitionFlow:
             offset,
             arrived_us,
             judgement,
-            repeated,
             rejected,
             rejected_at,
         )
@@ -211,20 +214,18 @@ def effects(step: Step, state: MeterState, position: Position, lost_records: int
         return None
     due = step.offset >= position.next_offset
     marks = watermark(step.batch.time_us[due], step.arrived_us[due], position.watermark_us)
-    stored = due & ~step.repeated
-    keep = stored[due]
     rejected = [item for item, at in zip(step.rejected, step.rejected_at, strict=True) if at >= position.next_offset]
     rows = Rows(
-        batch=step.batch.where(stored),
-        meter_id=state.meter_id[step.state_rows[stored]],
-        group_id=state.group_id[step.state_rows[stored]],
-        flag=step.judgement.flag[stored],
-        score=step.judgement.score[stored],
-        newest=step.judgement.in_order[stored],
-        partition=np.full(int(stored.sum()), step.partition, dtype=np.int64),
-        offset=step.offset[stored],
-        arrived_us=step.arrived_us[stored],
-        mark_us=marks[:-1][keep],
+        batch=step.batch.where(due),
+        meter_id=state.meter_id[step.state_rows[due]],
+        group_id=state.group_id[step.state_rows[due]],
+        flag=step.judgement.flag[due],
+        score=step.judgement.score[due],
+        newest=step.judgement.in_order[due],
+        partition=np.full(int(due.sum()), step.partition, dtype=np.int64),
+        offset=step.offset[due],
+        arrived_us=step.arrived_us[due],
+        mark_us=marks[:-1],
     )
     progress = Progress(
         partition=step.partition,
@@ -233,8 +234,7 @@ def effects(step: Step, state: MeterState, position: Position, lost_records: int
         watermark_us=int(marks[-1]),
         readings=int(due.sum()) + len(rejected),
         rejected=len(rejected),
-        repeats=int((due & step.repeated).sum()),
         lost_records=lost_records,
     )
-    alerts = raise_alerts(step.batch, step.judgement, step.arrived_us, stored)
+    alerts = raise_alerts(step.batch, step.judgement, step.arrived_us, due)
     return Effects(rows, rejected, alerts, progress)

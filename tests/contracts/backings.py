@@ -55,11 +55,7 @@ class MemoryBacking:
         }
 
     def windows(self, group_id: int) -> dict[tuple[int, int], dict[str, float | None]]:
-        return {
-            key[1:]: {name: None if value != value else value for name, value in total.items()}  # noqa: PLR0124 - NaN
-            for key, total in self.store.windows.items()
-            if key[0] == group_id
-        }
+        return {key[1:]: dict(total) for key, total in self.store.windows.items() if key[0] == group_id}
 
     def alerts(self) -> set[str]:
         return self.store.alerts

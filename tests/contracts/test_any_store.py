@@ -47,7 +47,7 @@ class Feed:
     def delivery(self, of: Rows, *steps: tuple[int, int, int], **changes: Any) -> Delivery:
         """Steps are (partition, expected offset, next offset)."""
         progress = [
-            Progress(partition, expected, following, START_US, int((of.partition == partition).sum()), 0, 0)
+            Progress(partition, expected, following, START_US, int((of.partition == partition).sum()), 0)
             for partition, expected, following in steps or ((0, 0, 1),)
         ]
         return Delivery(
@@ -170,6 +170,21 @@ async def test_any_other_value_is_a_conflict_null_included(feed: Feed, change: d
     changed = {name: value if isinstance(value, list) else [value] for name, value in (values | change).items()}
     stored = await feed.write(batch(feed.meter(), [START_US], **changed), 1)
     assert stored.conflicting.tolist() == [True]
+
+
+async def test_repeats_within_one_delivery_are_judged_as_if_they_had_come_one_by_one(
+    feed: Feed, backing: StoreBacking
+) -> None:
+    uses = [1.0, 1.0, 2.0, 1.0, 2.0, 3.0]
+    of = batch(feed.meter(), [START_US] * 5 + [START_US + 1], consumption_kwh=uses, phase=["L1"] * 6)
+    for expected in (0, 1):  # all new, then all there
+        stored = await feed.write(of, expected)
+        assert stored.fresh.tolist() == [expected == 0, False, False, False, False, expected == 0]
+        assert stored.conflicting.tolist() == [False, False, True, False, True, False]
+    assert [row["consumption_kwh"] for row in backing.readings(feed.prefix).values()] == [1.0, 3.0]
+    assert backing.windows(feed.group_id)[900, START_US]["energy_uwh"] == 4 * 10**9
+    account = backing.account(feed.topic, "life-1", 0)
+    assert (account["readings"], account["stored"], account["duplicates"], account["rejected"]) == (12, 2, 6, 4)
 
 
 async def test_one_reading_in_two_partitions_of_one_delivery_is_stored_once(feed: Feed, backing: StoreBacking) -> None:
