@@ -99,6 +99,24 @@ class StepMissing(MeterstreamError):
         self.first = first
 
 
+class GapTooLarge(MeterstreamError):
+    """So many records were passed over that a fresh start, which reads them again, is the better way.
+
+    Args:
+        topic: Kafka topic.
+        partition: Kafka partition.
+        first: first offset that was passed over.
+        end: first offset that was not.
+    """
+
+    def __init__(self, topic: str, partition: int, first: int, end: int) -> None:
+        super().__init__(f"{topic}[{partition}]: offsets {first} to {end - 1} were passed over")
+        self.topic = topic
+        self.partition = partition
+        self.first = first
+        self.end = end
+
+
 class ConfigurationError(MeterstreamError):
     """A setting is unknown, missing or contradicts another; the message names it and says what to do."""
 

@@ -23,6 +23,7 @@ from stream.stack.endpoints import Endpoints
 from stream.topics import bootstrap_servers
 from stream.worker.checkpoints import Checkpoints
 from stream.worker.deliver import Deliverer
+from stream.worker.gaps import GapReader
 from stream.worker.keepers import Keeper
 from stream.worker.newest import NewestKeeper
 from stream.worker.publish import Publisher
@@ -103,6 +104,7 @@ def build_app(
         app,
         deliverer,
         Checkpoints(app, table, topic_id),
+        GapReader(endpoints.kafka_url, METERS_RAW.name, settings.worker.app_id),
         metrics,
         limits=Limits(),
         judging=Judging(),

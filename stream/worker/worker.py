@@ -3,7 +3,8 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from stream.metrics import WorkerMetrics
 from stream.worker.checkpoints import Checkpoints, shards_of
 from stream.worker.deliver import Deliverer
 from stream.worker.flow import PartitionFlow, Record, Step
+from stream.worker.gaps import GapReader
 
 _log = structlog.get_logger("worker")
 
@@ -27,6 +29,7 @@ class Worker:
         app: the Faust application.
         deliverer: steps 4 to 6.
         checkpoints: step 7.
+        gaps: fetches records that were passed over.
         metrics: what the worker counts.
         limits: validation bounds.
         judging: judgement bounds.
@@ -38,6 +41,7 @@ class Worker:
         app: Any,
         deliverer: Deliverer,
         checkpoints: Checkpoints,
+        gaps: GapReader,
         metrics: WorkerMetrics,
         *,
         limits: Limits,
@@ -47,6 +51,7 @@ class Worker:
         self._app = app
         self._deliverer = deliverer
         self._checkpoints = checkpoints
+        self._gaps = gaps
         self._metrics = metrics
         self._limits = limits
         self._judging = judging
@@ -67,7 +72,7 @@ class Worker:
     def next_offset(self, partition: int) -> int:
         """Return the first offset of a partition that has not been taken, 0 before any."""
         flow = self._flows.get(partition)
-        return (flow.next_offset or 0) if flow else 0
+        return flow.next_offset if flow else 0
 
     async def take(self, events: Sequence[Any]) -> None:
         """Process records of any partitions; their delivery runs while the next ones are processed.
@@ -89,13 +94,14 @@ class Worker:
             by_partition[event.message.partition].append(event.message)
         steps, lost = list[Step](), dict[int, int]()
         for partition, messages in by_partition.items():
-            records = [_record(message) for message in messages]
-            flow, missing = await self._flow(partition, records[0].offset)
+            flow = await self._flow(partition)
+            complete, missing = await self._complete(partition, messages, flow.next_offset)
+            records = [_record(message) for message in complete]
             started = time.perf_counter()
             step = flow.process(records)
             self._metrics.seconds.labels("process").observe(time.perf_counter() - started)
             self._metrics.records.inc(len(records))
-            self._checkpoints.hold(partition, messages)
+            self._checkpoints.hold(partition, complete or messages)
             if step is not None:
                 steps.append(step)
                 lost[partition] = missing
@@ -122,9 +128,8 @@ class Worker:
         await self._settled()
         started = time.perf_counter()
         for partition, flow in self._flows.items():
-            if flow.next_offset is not None:
-                await self._checkpoints.save(partition, flow.state, self._touched[partition], flow.next_offset)
-                self._metrics.meters.labels(partition).set(len(flow.state))
+            await self._checkpoints.save(partition, flow.state, self._touched[partition], flow.next_offset)
+            self._metrics.meters.labels(partition).set(len(flow.state))
         self._metrics.seconds.labels("checkpoint").observe(time.perf_counter() - started)
         self._checkpointed_at = time.monotonic()
 
@@ -149,23 +154,34 @@ class Worker:
             await delivery
             self._metrics.seconds.labels("deliver_wait").observe(time.perf_counter() - started)
 
-    async def _flow(self, partition: int, first: int) -> tuple[PartitionFlow, int]:
-        """Return a partition's flow, restored where needed, and how many records before `first` Kafka has lost."""
+    async def _flow(self, partition: int) -> PartitionFlow:
+        """Return a partition's flow; restored, it begins where the group or, if that is behind, the database stands."""
         flow = self._flows.get(partition)
-        if flow is None or flow.next_offset is None:
+        if flow is None:
             flow = self._restore(partition)
-            position = await self._deliverer.position(partition, first)
-            flow.next_offset = min(first, position.next_offset)
-            return flow, await self._lost(partition, position.next_offset, first)
-        if first <= flow.next_offset:
-            return flow, 0
-        lost = await self._lost(partition, flow.next_offset, first)
+            start = await self._gaps.start(partition)
+            position = await self._deliverer.position(partition, start)
+            flow.next_offset = min(start, position.next_offset)
+        return flow
+
+    async def _complete(self, partition: int, messages: list[Any], expected: int) -> tuple[list[Any], int]:
+        """Put messages in order without repeats, and fetch those that Faust passed over.
+
+        Returns: every record from `expected` to the last message that Kafka still has, and how many it has not.
+        """
+        known = {message.offset: message for message in messages if message.offset >= expected}
+        missing = stretches(known, expected)
+        lost = 0
+        if missing:
+            earliest = await self._gaps.earliest(partition)
+            stored = (await self._deliverer.position(partition, expected)).next_offset
+            for first, end in missing:
+                lost += max(min(end, earliest) - max(first, stored), 0)
+                found = await self._gaps.read(partition, max(first, earliest), end)
+                known.update((message.offset, message) for message in found)
         if lost:
-            return flow, lost
-        # Another worker had the partition while this one slept: what is in memory is out of date.
-        await self._settled()
-        self._drop(partition)
-        return await self._flow(partition, first)
+            _log.error("records_lost", partition=partition, first_missing=missing[0][0], count=lost)
+        return [known[offset] for offset in sorted(known)], lost
 
     def _restore(self, partition: int) -> PartitionFlow:
         state, offsets = self._checkpoints.load(partition)
@@ -179,22 +195,11 @@ class Worker:
         self._deliverer.forget(partition)
         self._checkpoints.forget(partition)
 
-    async def _lost(self, partition: int, expected: int, first: int) -> int:
-        if first <= expected:
-            return 0
-        tp = _topic_partition(partition)
-        earliest = (await self._app.consumer.earliest_offsets(tp))[tp]
-        lost = min(first, earliest) - expected
-        if lost <= 0:
-            return 0
-        _log.error("records_lost", partition=partition, first_missing=expected, next_available=first, count=lost)
-        return int(lost)
 
-
-def _topic_partition(partition: int) -> Any:
-    from faust.types import TP  # noqa: PLC0415 - Faust is heavy; only a running worker needs it
-
-    return TP(METERS_RAW.name, partition)
+def stretches(offsets: Collection[int], expected: int) -> list[tuple[int, int]]:
+    """Return the stretches [first, end) that are missing between `expected` and the last of the offsets."""
+    present = [expected - 1, *sorted(offsets)]
+    return [(before + 1, after) for before, after in pairwise(present) if after > before + 1]
 
 
 def _record(message: Any) -> Record:
