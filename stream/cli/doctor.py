@@ -19,14 +19,13 @@ _COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "red"}
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @plain_errors
 def doctor(as_json: bool) -> None:
-    r"""Look at the machine, the services and the engine's processes, and say what to do where something is wrong.
+    """Look at the machine, the services and the engine's processes, and say what to do where something is wrong.
 
     The exit code is 1 if anything fails; warnings do not count.
 
-    \b
-    Example:
-        meterstream doctor
-        meterstream doctor --json | jq '.findings[] | select(.level != "ok")'
+    Example: meterstream doctor
+
+    Example: meterstream doctor --json | jq '.findings[] | select(.level != "ok")'
     """
     findings = examine(settings.load())
     failed = any(finding.level is Level.FAIL for finding in findings)

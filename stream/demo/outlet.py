@@ -2,12 +2,13 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Self
 
 from schemas.readings import ReadingBatch
 from simulators.messages import meter_messages
 from simulators.mqtt import Address, MqttTransport
-from simulators.transport import Message, Stopped
+from simulators.transport import Message, Stopped, Transport
 
 #: After a stop, acknowledgements of what is under way are awaited this long [s].
 _FAREWELL_S = 5.0
@@ -21,18 +22,23 @@ class Outlet:
     """Publishes for one thread; `stop` may come from any.
 
     Args:
-        address: the MQTT broker.
+        connect: makes the transport, given what to ask whether to stop.
 
     Attributes:
         sent_at: when each marked reading was handed to the broker, on the monotonic clock [s].
         began_at: when the first message was, None before.
     """
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, connect: Callable[[Callable[[], bool]], Transport]) -> None:
         self._stopping = threading.Event()
-        self._transport = MqttTransport(address, f"meterstream-demo-{time.time_ns():x}", stop=self._stopping.is_set)
+        self._transport = connect(self._stopping.is_set)
         self.sent_at: dict[Key, float] = {}
         self.began_at: float | None = None
+
+    @classmethod
+    def to(cls, address: Address) -> Self:
+        """Return an outlet to an MQTT broker."""
+        return cls(lambda stop: MqttTransport(address, f"meterstream-demo-{time.time_ns():x}", stop=stop))
 
     @property
     def acknowledged(self) -> int:

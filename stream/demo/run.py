@@ -84,7 +84,7 @@ class Demo:
         self._ready_s = time.monotonic() - started
         self._since = datetime.now(UTC)
         self._prefix = prefix_after(self._endpoints.database_url)
-        self._outlet = Outlet(address_of(settings, self._endpoints.mqtt_url))
+        self._outlet = Outlet.to(address_of(settings, self._endpoints.mqtt_url))
         self._taps = Taps(self._endpoints.kafka_url, self._outlet.sent_at)
         self._gauges = Gauges(running(settings.local_dir))
         self._speed = Speedometer()

@@ -42,6 +42,7 @@ class Examined:
         batch: n valid readings.
         partition: int64[n], their partition.
         offset: int64[n], their offset.
+        arrived_us: int64[n], arrival of their record [us].
         record: int64[n], position of their record among the examined ones.
         reject_ids: of r readings that are not valid.
         rejected_from: int64[r], their partition.
@@ -50,6 +51,7 @@ class Examined:
     batch: ReadingBatch
     partition: Ints
     offset: Ints
+    arrived_us: Ints
     record: Ints
     reject_ids: list[str]
     rejected_from: Ints
@@ -71,7 +73,7 @@ def examine(records: Sequence[Raw], limits: Limits) -> Examined:
         ids += reject_ids(batch.where(invalid), reasons)
         rejected_from = np.r_[rejected_from, partitions[record[invalid]]]
         batch, record = batch.where(~invalid), record[~invalid]
-    return Examined(batch, partitions[record], offsets[record], record, ids, rejected_from)
+    return Examined(batch, partitions[record], offsets[record], arrivals[record], record, ids, rejected_from)
 
 
 def reject_ids(batch: ReadingBatch, reasons: Sequence[Reason]) -> list[str]:

@@ -9,7 +9,7 @@ import psycopg
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from schemas.layout import Ints, Mask, instant_of
+from schemas.layout import INSTANT, Ints, Mask, instant_of
 from schemas.readings import ReadingBatch
 from stream.reconcile.account import Counters
 from stream.reconcile.examine import Examined
@@ -26,7 +26,7 @@ def _listed(prefix: str) -> str:
 
 _PREPARE = f"""
 CREATE TEMP TABLE seen (
-    position integer, source_partition integer, source_offset bigint,
+    position integer, source_partition integer, source_offset bigint, arrived_at timestamptz,
     meter_number text, reading_time timestamptz, {", ".join(f"{name} {kind}" for name, kind in _VALUES.items())}
 ) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE expected_rejects (reject_id text, source_partition integer, refused boolean);
@@ -35,11 +35,13 @@ SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off;
 """
 #: As text, not as the binary form that the worker writes: a fault in the one is not repeated in the other.
 _COPY_SEEN = "COPY seen FROM STDIN (FORMAT csv)"
-#: Whatever is not plainly the row that its record made. Times bound the search to the chunks that matter.
+#: Whatever is not plainly the row that its record made; an earlier life of the topic had the same offsets, at other
+#: times. The times of the readings bound the search to the chunks that matter.
 _FIND_EXCEPTIONS = f"""
 SELECT * FROM (
     SELECT s.position, r.meter_id IS NOT NULL AS found,
-           (r.source_partition, r.source_offset) IS NOT DISTINCT FROM (s.source_partition, s.source_offset) AS own,
+           (r.source_partition, r.source_offset, r.arrived_at)
+               IS NOT DISTINCT FROM (s.source_partition, s.source_offset, s.arrived_at) AS own,
            ({_listed("s.")}) IS DISTINCT FROM ({_listed("r.")}) AS differs
     FROM seen s
     LEFT JOIN smart_meters m USING (meter_number)
@@ -193,6 +195,7 @@ def _as_csv(examined: Examined) -> bytes:
         "position": pa.array(np.arange(len(batch))),
         "source_partition": pa.array(examined.partition),
         "source_offset": pa.array(examined.offset),
+        "arrived_at": pa.array(examined.arrived_us).cast(INSTANT),
         **{name: batch.column(name) for name in (*_KEY, *_VALUES)},
     }
     sink = io.BytesIO()
