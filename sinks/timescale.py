@@ -160,13 +160,10 @@ class TimescaleStore:
         return True
 
     async def _write_windows(self, connection: psycopg.AsyncConnection, delivery: Delivery, stored: Stored) -> None:
-        fresh = delivery.rows.where(stored.fresh)
-        for partition in np.unique(fresh.partition).tolist():
-            rows = fresh.where(fresh.partition == partition)
+        rows = delivery.rows.where(stored.fresh)
+        if len(rows):
             partials = summarise(rows.batch, rows.group_id, rows.mark_us, WINDOW_LENGTHS_S, self._lateness_s)
-            await _copy(connection, sql.COPY_WINDOWS, encode(sql.window_columns(partials, partition)))
-        if len(fresh):
-            await connection.execute(sql.ADD_WINDOWS)
+            await _copy(connection, sql.COPY_WINDOWS, encode(sql.window_columns(partials)))
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[psycopg.AsyncConnection]:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from processors.windows import WindowPartials
@@ -30,7 +29,6 @@ _MEASURES = (
 _PLAIN = (*_MEASURES, "sequence", "source_quality", "phase")
 _PROVENANCE = ("source_partition", "source_offset", "arrived_at")
 _STORED_COLUMNS = ("meter_id", "reading_time", *_PLAIN, "quality_flag", "anomaly_score", *_PROVENANCE)
-_WINDOW_SUMS = ("readings", "energy_uwh", "export_uwh", "voltage_count", "voltage_sum_mv", "restating")
 
 _FLAG_LABELS = pa.array([str(flag) for flag in FLAGS])
 
@@ -48,7 +46,6 @@ CREATE TEMP TABLE IF NOT EXISTS staged_readings (
     quality_flag quality_flag, anomaly_score real,
     source_partition integer, source_offset bigint, arrived_at timestamptz
 ) ON COMMIT DELETE ROWS;
-CREATE TEMP TABLE IF NOT EXISTS staged_windows (LIKE window_partials INCLUDING DEFAULTS) ON COMMIT DELETE ROWS;
 """
 
 #: Straight into the table: twice as fast as through staging, but one row that is there already fails it all.
@@ -71,20 +68,9 @@ WHERE s.position = ANY(%s) AND ({_listed(_PLAIN, "s.")}) IS DISTINCT FROM ({_lis
 """  # noqa: S608 - names are constants of this module
 
 COPY_WINDOWS = (
-    "COPY staged_windows (transformer_id, window_s, window_start, source_partition, readings, energy_uwh, export_uwh, "
-    "demand_peak_kw, voltage_count, voltage_sum_mv, voltage_min, voltage_max, restating) FROM STDIN (FORMAT BINARY)"
+    "COPY window_partials (transformer_id, window_s, window_start, readings, energy_uwh, export_uwh, demand_peak_kw, "
+    "voltage_count, voltage_sum_mv, voltage_min, voltage_max, restating) FROM STDIN (FORMAT BINARY)"
 )
-# Sorted, so that two workers that meet in a row take their locks in the same order.
-ADD_WINDOWS = f"""
-INSERT INTO window_partials AS w
-SELECT * FROM staged_windows ORDER BY window_s, window_start, transformer_id, source_partition
-ON CONFLICT (window_s, window_start, transformer_id, source_partition) DO UPDATE SET
-    {", ".join(f"{name} = w.{name} + excluded.{name}" for name in _WINDOW_SUMS)},
-    demand_peak_kw = greatest(w.demand_peak_kw, excluded.demand_peak_kw),
-    voltage_min = least(w.voltage_min, excluded.voltage_min),
-    voltage_max = greatest(w.voltage_max, excluded.voltage_max),
-    published = false
-"""  # noqa: S608 - names are constants of this module
 
 START_PARTITION = f"""
 INSERT INTO stream_offsets (topic, topic_id, partition, next_offset, watermark_us)
@@ -216,13 +202,12 @@ def staged_columns(rows: Rows, positions: Positions) -> list[CopyColumn]:
     return [number(positions, ">i4"), *reading_columns(rows)]
 
 
-def window_columns(partials: WindowPartials, partition: int) -> list[CopyColumn]:
+def window_columns(partials: WindowPartials) -> list[CopyColumn]:
     """Return the columns of COPY_WINDOWS."""
     return [
         number(partials.group_id, ">i8"),
         number(partials.window_s, ">i4"),
         instant(partials.start_us),
-        number(np.full(len(partials), partition), ">i4"),
         number(partials.readings, ">i8"),
         number(partials.energy_uwh, ">i8"),
         number(partials.export_uwh, ">i8"),

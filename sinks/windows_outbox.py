@@ -1,4 +1,4 @@
-"""Closed windows out of the database: each is handed on once it has closed, and again whenever it was restated.
+"""Closed windows: their partials are folded into totals, and each is handed on, again whenever it was restated.
 
 Guarantee: at least once; a window and its revision identify what was handed on.
 """
@@ -18,23 +18,33 @@ _AT_ONCE = 2_000
 #: Any number that nothing else locks: one outbox at a time hands windows on.
 _LOCK = 7_382_912
 
+_KEY = "window_s, window_start, transformer_id"
+_SUMS = ("readings", "energy_uwh", "export_uwh", "voltage_count", "voltage_sum_mv", "restating")
+
 # A partition without news for a minute does not hold the others' windows open.
-_CLOSE = f"""
+_FOLD = f"""
 WITH marks AS (
     SELECT coalesce(min(watermark_us) FILTER (WHERE updated_at > now() - interval '1 minute'),
                     min(watermark_us)) AS mark
     FROM stream_offsets WHERE watermark_us > {NO_WATERMARK_US}
 ), closed AS (
-    SELECT DISTINCT window_s, window_start, transformer_id
-    FROM window_partials, marks
-    WHERE NOT published
-      AND extract(epoch FROM window_start) * 1e6 + (window_s + %(lateness_s)s::float8) * 1e6 <= mark
-    ORDER BY window_s, window_start, transformer_id LIMIT {_AT_ONCE}
+    SELECT DISTINCT {_KEY} FROM window_partials, marks
+    WHERE extract(epoch FROM window_start) * 1e6 + (window_s + %(lateness_s)s::float8) * 1e6 <= mark
+    ORDER BY {_KEY} LIMIT {_AT_ONCE}
+), gone AS (
+    DELETE FROM window_partials w USING closed c
+    WHERE (w.window_s, w.window_start, w.transformer_id) = (c.window_s, c.window_start, c.transformer_id)
+    RETURNING w.*
 )
-UPDATE window_partials w SET published = true
-FROM closed c
-WHERE (w.window_s, w.window_start, w.transformer_id) = (c.window_s, c.window_start, c.transformer_id)
-RETURNING w.window_s, w.window_start, w.transformer_id
+INSERT INTO window_totals AS t ({_KEY}, {", ".join(_SUMS)}, demand_peak_kw, voltage_min, voltage_max)
+SELECT {_KEY}, {", ".join(f"sum({name})" for name in _SUMS)}, max(demand_peak_kw), min(voltage_min), max(voltage_max)
+FROM gone GROUP BY {_KEY}
+ON CONFLICT ({_KEY}) DO UPDATE SET
+    {", ".join(f"{name} = t.{name} + excluded.{name}" for name in _SUMS)},
+    demand_peak_kw = greatest(t.demand_peak_kw, excluded.demand_peak_kw),
+    voltage_min = least(t.voltage_min, excluded.voltage_min),
+    voltage_max = greatest(t.voltage_max, excluded.voltage_max)
+RETURNING {_KEY}
 """  # noqa: S608 - constants of this module
 # OFFSET 0 makes PostgreSQL look each window up by its key; it would sum every window up first otherwise.
 _READ = """
@@ -92,7 +102,7 @@ class WindowOutbox:
         locked = await (await connection.execute("SELECT pg_try_advisory_xact_lock(%s)", (_LOCK,))).fetchone()
         if not locked or not locked[0]:
             return []
-        closed = await (await connection.execute(_CLOSE, {"lateness_s": self._lateness_s})).fetchall()
+        closed = await (await connection.execute(_FOLD, {"lateness_s": self._lateness_s})).fetchall()
         keys = sorted(set(closed))
         if not keys:
             return []

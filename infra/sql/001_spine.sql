@@ -55,13 +55,13 @@ CREATE TABLE meter_readings (
     PRIMARY KEY (meter_id, reading_time)
 );
 
--- What each Kafka partition adds to each window of each transformer (0: meters without one). Partitions do not
--- share rows, so that workers never wait for one another. Sums are whole numbers: order cannot change them.
+-- Windows of each transformer (0: meters without one), in two tables: what each delivery adds is appended to
+-- window_partials, which costs a fraction of updating totals in place; once a window has closed, its partials are
+-- folded into window_totals. Sums are whole numbers, so order cannot change them. Read the view, which adds both.
 CREATE TABLE window_partials (
     transformer_id   bigint NOT NULL,
     window_s         integer NOT NULL,
     window_start     timestamptz NOT NULL,
-    source_partition integer NOT NULL,
     readings         bigint NOT NULL,
     energy_uwh       bigint NOT NULL,
     export_uwh       bigint NOT NULL,
@@ -70,12 +70,15 @@ CREATE TABLE window_partials (
     voltage_sum_mv   bigint NOT NULL,
     voltage_min      double precision,
     voltage_max      double precision,
-    restating        bigint NOT NULL,
-    published        boolean NOT NULL DEFAULT false,
-    PRIMARY KEY (window_s, window_start, transformer_id, source_partition)
-) WITH (fillfactor = 70);
+    restating        bigint NOT NULL
+);
 
-CREATE INDEX window_partials_unpublished ON window_partials (window_s, window_start) WHERE NOT published;
+CREATE INDEX window_partials_window ON window_partials (window_s, window_start, transformer_id);
+
+CREATE TABLE window_totals (
+    LIKE window_partials,
+    PRIMARY KEY (window_s, window_start, transformer_id)
+);
 
 CREATE VIEW window_aggregates AS
 SELECT w.transformer_id,
@@ -90,7 +93,7 @@ SELECT w.transformer_id,
        sum(w.voltage_sum_mv)::double precision / 1e3 / nullif(sum(w.voltage_count), 0) AS voltage_mean,
        max(w.voltage_max)                                                  AS voltage_max,
        sum(w.restating)::bigint                                            AS revision
-FROM window_partials w
+FROM (SELECT * FROM window_totals UNION ALL SELECT * FROM window_partials) w
 LEFT JOIN transformers t USING (transformer_id)
 GROUP BY w.transformer_id, t.name, w.window_start, w.window_s;
 
