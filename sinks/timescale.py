@@ -14,7 +14,7 @@ import psycopg
 
 from processors.rounds import repeats
 from processors.windows import summarise
-from schemas.delivery import CONFLICT, Delivery, Position, Progress, Rows, Stored
+from schemas.delivery import CONFLICT, Delivery, Position, Rows, Stored
 from schemas.errors import OffsetConflict, RowsRefused, ServiceUnavailable
 from schemas.layout import Ints, Positions
 from schemas.registry import RegistryEntry
@@ -89,14 +89,12 @@ class TimescaleStore:
     async def _write(
         self, connection: psycopg.AsyncConnection, delivery: Delivery, before_commit: BeforeCommit
     ) -> Stored:
-        for step in delivery.progress:
-            await _claim(connection, delivery, step)
+        await _claim(connection, delivery)
         stored = await self._write_rows(connection, delivery)
         await self._write_windows(connection, delivery, stored)
         if delivery.alerts:
             await connection.execute(sql.ADD_ALERTS, sql.alert_arrays(delivery.alerts))
-        for step in delivery.progress:
-            await _advance(connection, delivery, step, stored)
+        await _advance(connection, delivery, stored)
         await before_commit(stored)
         return stored
 
@@ -202,24 +200,28 @@ async def _positions(connection: psycopg.AsyncConnection, statement: str, *param
     return [row[0] for row in await (await connection.execute(statement, *parameters)).fetchall()]
 
 
-async def _claim(connection: psycopg.AsyncConnection, delivery: Delivery, step: Progress) -> None:
-    """Lock a partition's row and make sure that it stands where this worker believes.
+async def _claim(connection: psycopg.AsyncConnection, delivery: Delivery) -> None:
+    """Lock the partitions' rows and make sure that they stand where this worker believes.
 
     A worker that slept through a rebalance fails here, before it has written anything.
     """
-    key = (delivery.topic, delivery.topic_id, step.partition)
-    row = await (await connection.execute(sql.CLAIM, key)).fetchone()
-    found = row[0] if row else -1
-    if found != step.expected:
-        raise OffsetConflict(delivery.topic, step.partition, step.expected, found)
+    key = (delivery.topic, delivery.topic_id, [step.partition for step in delivery.progress])
+    rows: list[tuple[int, int]] = await (await connection.execute(sql.CLAIM, key)).fetchall()
+    found = dict(rows)
+    for step in delivery.progress:
+        if found.get(step.partition, -1) != step.expected:
+            raise OffsetConflict(delivery.topic, step.partition, step.expected, found.get(step.partition, -1))
 
 
-async def _advance(connection: psycopg.AsyncConnection, delivery: Delivery, step: Progress, stored: Stored) -> None:
-    place = {
-        "topic": delivery.topic,
-        "topic_id": delivery.topic_id,
-        "partition": step.partition,
-        "next_offset": step.next_offset,
-        "watermark_us": step.watermark_us,
-    }
-    await connection.execute(sql.ADVANCE, place | stored.account(delivery.rows, step))
+async def _advance(connection: psycopg.AsyncConnection, delivery: Delivery, stored: Stored) -> None:
+    moves = [
+        {
+            "partition": step.partition,
+            "next_offset": step.next_offset,
+            "watermark_us": step.watermark_us,
+            **stored.account(delivery.rows, step),
+        }
+        for step in delivery.progress
+    ]
+    columns = [[move[name] for move in moves] for name in sql.ADVANCE_COLUMNS]
+    await connection.execute(sql.ADVANCE, (*columns, delivery.topic, delivery.topic_id))

@@ -79,14 +79,22 @@ VALUES (%s, %s, %s, %s, {NO_WATERMARK_US}) ON CONFLICT DO NOTHING
 READ_POSITION = (
     "SELECT next_offset, watermark_us FROM stream_offsets WHERE topic = %s AND topic_id = %s AND partition = %s"
 )
-CLAIM = "SELECT next_offset FROM stream_offsets WHERE topic = %s AND topic_id = %s AND partition = %s FOR UPDATE"
-ADVANCE = """
-UPDATE stream_offsets
-SET next_offset = %(next_offset)s, watermark_us = %(watermark_us)s, readings = readings + %(readings)s,
-    stored = stored + %(stored)s, duplicates = duplicates + %(duplicates)s, rejected = rejected + %(rejected)s,
-    lost_records = lost_records + %(lost)s, updated_at = now()
-WHERE topic = %(topic)s AND topic_id = %(topic_id)s AND partition = %(partition)s
+# In the order of partitions, so that two workers that claim the same ones cannot lock each other out.
+CLAIM = """
+SELECT partition, next_offset FROM stream_offsets
+WHERE topic = %s AND topic_id = %s AND partition = ANY(%s) ORDER BY partition FOR UPDATE
 """
+_COUNTERS = ("readings", "stored", "duplicates", "rejected")
+ADVANCE_COLUMNS = ("partition", "next_offset", "watermark_us", *_COUNTERS, "lost")
+ADVANCE = f"""
+UPDATE stream_offsets s
+SET next_offset = n.next_offset, watermark_us = n.watermark_us,
+    {", ".join(f"{name} = s.{name} + n.{name}" for name in _COUNTERS)},
+    lost_records = s.lost_records + n.lost, updated_at = now()
+FROM unnest(%s::int[], {", ".join(["%s::bigint[]"] * (len(ADVANCE_COLUMNS) - 1))})
+    AS n ({", ".join(ADVANCE_COLUMNS)})
+WHERE s.topic = %s AND s.topic_id = %s AND s.partition = n.partition
+"""  # noqa: S608 - names are constants of this module
 
 ADD_METERS = "INSERT INTO smart_meters (meter_number) SELECT unnest(%s::text[]) ON CONFLICT DO NOTHING"
 FIND_METERS = """
