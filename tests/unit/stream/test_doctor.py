@@ -73,7 +73,7 @@ def test_java_matters_only_where_the_local_stack_is_needed(monkeypatch: pytest.M
 
 
 def test_maven_is_not_missed_where_the_jars_are_cached(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(machine.shutil, "which", lambda _name: None)
+    monkeypatch.setattr(machine.shutil, "which", lambda _name, **_where: None)
     settings = StackSettings(cache=tmp_path)
     assert machine.maven(settings, needed=True).level is Level.FAIL
     for pom in machine._poms(settings):
