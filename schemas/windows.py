@@ -12,7 +12,10 @@ MV_PER_V = 1_000
 
 
 class WindowAggregate(BaseModel):
-    """Totals of one element over [window_start, window_start + window_s)."""
+    """Totals of one element over [window_start, window_start + window_s).
+
+    A window comes again whenever a reading restates it: the one with the most readings is the newest.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -1,6 +1,7 @@
 """Closed windows: their partials are folded into totals, and each is handed on, again whenever it was restated.
 
-Guarantee: at least once; a window and its revision identify what was handed on.
+Guarantee: at least once; of two of the same window, the one with more readings is the newer one. (The revision does not
+tell: it counts by each partition's own watermark, so that it does not depend on when anything ran.)
 """
 
 import asyncio
