@@ -75,6 +75,7 @@ class Member(threading.Thread):
         restarts: when it is started again.
         unwell: asked now and then about the child's process id; True several times in a row ends the child.
         bury: given the child's process id when it has ended, however it did.
+        due: the first start waits until it says True.
     """
 
     def __init__(
@@ -86,12 +87,13 @@ class Member(threading.Thread):
         restarts: Restarts | None = None,
         unwell: Callable[[int], bool] = lambda _pid: False,
         bury: Callable[[int], None] = lambda _pid: None,
+        due: Callable[[], bool] = lambda: True,
     ) -> None:
         # A daemon: whoever is in a hurry ends the whole process, and the children with it.
         super().__init__(name=name, daemon=True)
         self._launch, self._log, self._tell = launch, log, tell
         self._restarts = restarts or Restarts()
-        self._unwell, self._bury = unwell, bury
+        self._unwell, self._bury, self._due = unwell, bury, due
         self._tether = Tether.create()
         self._ending = threading.Event()
         self.pid: int | None = None
@@ -104,6 +106,8 @@ class Member(threading.Thread):
 
     def run(self) -> None:
         """Keep the child alive until end() is called, it ends by itself, or it is beyond help."""
+        while not self._due() and not self._ending.wait(_POLL_S):
+            pass
         while not self._ending.is_set():
             code = self._live_once()
             self.pid = None
@@ -152,10 +156,18 @@ class Engine:
         bridges: how many.
         workers: how many.
         tell: told about failures and restarts, a line at a time.
+        due: the first start waits until it says True.
     """
 
     def __init__(
-        self, local_dir: Path, environment: Mapping[str, str], *, bridges: int, workers: int, tell: Tell
+        self,
+        local_dir: Path,
+        environment: Mapping[str, str],
+        *,
+        bridges: int,
+        workers: int,
+        tell: Tell,
+        due: Callable[[], bool] = lambda: True,
     ) -> None:
         self._local_dir = local_dir.resolve()
         logs = Layout(self._local_dir).log
@@ -176,6 +188,7 @@ class Engine:
                 tell,
                 unwell=self._is_unwell,
                 bury=self._bury,
+                due=due,
             )
             for component, number in names
         ]

@@ -108,9 +108,15 @@ class _Starter:
                 bridges=self._bridges,
                 workers=self._workers,
                 tell=self._tell,
+                due=self._servers_are_launched,
             )
             self._ending.enter_context(self._engine)
         return self._engine
+
+    def _servers_are_launched(self) -> bool:
+        """Whether only seconds are left: a child that waits for a download grows patient, and then wakes late."""
+        servers = LocalStack(self._settings.local_dir).status().servers
+        return all(server.pid is not None for server in servers)
 
 
 def _take_down(stack: LocalStack, *, purge: bool) -> None:

@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
 
-from schemas.errors import MeterstreamError
+from schemas.errors import MeterstreamError, ServiceUnavailable
 from stream.backlog import backlog
 from stream.connections import lines
 from stream.demo.feed import Choice, Feed, Signals
@@ -189,7 +189,10 @@ class Demo:
 
     def _all_stored(self) -> bool:
         """Whether the database has all that Kafka has: gauges count what was taken, not what was committed."""
-        waiting = backlog(self._endpoints, self._settings.worker.app_id)
+        try:
+            waiting = backlog(self._endpoints, self._settings.worker.app_id)
+        except ServiceUnavailable:
+            return False
         return not (waiting.records or waiting.rejects)
 
     def _prove(self) -> Reconciliation:
