@@ -14,10 +14,12 @@ class RegistryEntry(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
 
-    meter_number: MeterNumber
-    transformer: Text | None = Field(default=None, max_length=50)
-    feeder: Text | None = Field(default=None, max_length=50)
-    substation: Text | None = Field(default=None, max_length=50)
-    region: Text | None = Field(default=None, max_length=50)
+    meter_number: MeterNumber = Field(description="as in its readings")
+    transformer: Text | None = Field(
+        default=None, max_length=50, description="what feeds the meter; windows are summed by it"
+    )
+    feeder: Text | None = Field(default=None, max_length=50, description="what feeds the transformer")
+    substation: Text | None = Field(default=None, max_length=50, description="what feeds the feeder")
+    region: Text | None = Field(default=None, max_length=50, description="where the substation stands")
     customer_class: Text | None = Field(default=None, max_length=50, alias="class", description="such as `residential`")
-    status: Text = Field(default="active", max_length=50)
+    status: Text = Field(default="active", max_length=50, description="such as `active`")

@@ -1,5 +1,6 @@
 """What stands behind each sink in these tests, and how to look into it without the sink."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import uuid4
@@ -158,6 +159,22 @@ class RedisBacking:
         with self.client as client:
             found = client.hget(PREFIX + meter_number, "time_us")
         return None if found is None else int(found)
+
+
+@dataclass(frozen=True)
+class Servers:
+    """What the session's stack offers to backings."""
+
+    database_url: str
+    redis_url: str
+
+
+#: Class name of each sink -> what stands behind it; a sink that is not in one of the two fails its contract.
+IN_MEMORY: dict[str, Callable[[], Any]] = {"MemoryStore": MemoryBacking, "MemoryLatest": MemoryLatestBacking}
+ON_SERVERS: dict[str, Callable[[Servers], Any]] = {
+    "TimescaleStore": lambda servers: PostgresBacking(servers.database_url),
+    "RedisLatest": lambda servers: RedisBacking(servers.redis_url),
+}
 
 
 def unique(word: str) -> str:

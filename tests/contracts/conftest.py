@@ -1,6 +1,7 @@
-"""One backing per kind of sink; a sink without one here fails, so that none goes untested."""
+"""Gives every sink that is found what stands behind it; one without fails, so that none goes untested."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 from urllib.parse import quote
 
 import psycopg
@@ -10,30 +11,22 @@ from sinks.migrations import migrate
 from sinks.sink import Latest, Store
 from stream.stack.endpoints import Endpoints
 from tests.contracts import found
-from tests.contracts.backings import (
-    LatestBacking,
-    MemoryBacking,
-    MemoryLatestBacking,
-    PostgresBacking,
-    RedisBacking,
-    StoreBacking,
-    unique,
-)
-
-#: Class name -> fixture that gives its backing; those in memory need no server.
-BACKINGS = {
-    "MemoryStore": "memory_backing",
-    "TimescaleStore": "postgres_backing",
-    "MemoryLatest": "memory_latest_backing",
-    "RedisLatest": "redis_backing",
-}
+from tests.contracts.backings import IN_MEMORY, ON_SERVERS, LatestBacking, Servers, StoreBacking, unique
 
 
 def _params(classes: list[type]) -> list[object]:
     return [
-        pytest.param(cls, id=cls.__name__, marks=() if "Memory" in cls.__name__ else pytest.mark.integration)
+        pytest.param(cls, id=cls.__name__, marks=() if cls.__name__ in IN_MEMORY else pytest.mark.integration)
         for cls in classes
     ]
+
+
+def _backing(request: pytest.FixtureRequest) -> Any:
+    name = request.param.__name__
+    if name in IN_MEMORY:
+        return IN_MEMORY[name]()
+    assert name in ON_SERVERS, "a new sink: say in tests/contracts/backings.py what stands behind it"
+    return ON_SERVERS[name](request.getfixturevalue("servers"))
 
 
 @pytest.fixture(scope="session")
@@ -48,30 +41,14 @@ def database_url(stack: Endpoints) -> Iterator[str]:
         connection.execute(f"DROP SCHEMA {name} CASCADE")
 
 
-@pytest.fixture
-def memory_backing() -> StoreBacking:
-    return MemoryBacking()
-
-
-@pytest.fixture
-def postgres_backing(database_url: str) -> StoreBacking:
-    return PostgresBacking(database_url)
-
-
-@pytest.fixture
-def memory_latest_backing() -> LatestBacking:
-    return MemoryLatestBacking()
-
-
-@pytest.fixture
-def redis_backing(stack: Endpoints) -> LatestBacking:
-    return RedisBacking(stack.redis_url)
+@pytest.fixture(scope="session")
+def servers(stack: Endpoints, database_url: str) -> Servers:
+    return Servers(database_url, stack.redis_url)
 
 
 @pytest.fixture(params=_params(found.stores()))
 def backing(request: pytest.FixtureRequest) -> StoreBacking:
-    assert request.param.__name__ in BACKINGS, "a new store: say in tests/contracts/conftest.py what stands behind it"
-    return request.getfixturevalue(BACKINGS[request.param.__name__])
+    return _backing(request)
 
 
 @pytest.fixture
@@ -97,8 +74,7 @@ async def store(connect: Callable[[], Store]) -> Store:
 
 @pytest.fixture(params=_params(found.latests()))
 def latest_backing(request: pytest.FixtureRequest) -> LatestBacking:
-    assert request.param.__name__ in BACKINGS, "a new sink: say in tests/contracts/conftest.py what stands behind it"
-    return request.getfixturevalue(BACKINGS[request.param.__name__])
+    return _backing(request)
 
 
 @pytest.fixture

@@ -1,0 +1,59 @@
+# Every target that needs it sets the project up first; a second time that takes no time.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+ARGS ?=
+
+.PHONY: help setup fmt check test demo schemas lock clean
+
+help: ## show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: $(INSTALLED) ## make .venv and install exactly what requirements.lock says
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "error: there is no $(PYTHON): install Python 3.11 or newer, or name it: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "error: $(PYTHON) is $$($(PYTHON) -V 2>&1), meterstream needs Python 3.11 or newer; name another: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "error: $(PYTHON) cannot make virtual environments: install its venv module (Debian, Ubuntu: apt install python3-venv)" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+fmt: setup ## format, and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+check: setup ## format, lint, types, import contracts, unit tests: under a minute, no servers
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/pytest -q -m "not integration" --hypothesis-profile=quick $(ARGS)
+
+test: setup ## the whole suite, on real servers that come and go with it
+	$(BIN)/pytest $(ARGS)
+
+demo: setup ## everything from nothing: servers, engine, a simulated fleet, a live view (ARGS="--seconds 60")
+	$(BIN)/meterstream demo $(ARGS)
+
+schemas: setup ## write the JSON Schema files and the tables of NOMENCLATURE.md anew
+	$(BIN)/python -m schemas.json_schema
+	$(BIN)/python -m tests.documents
+
+lock: setup ## pin every dependency anew (ARGS=--upgrade for the newest versions)
+	@test -x .tools/bin/uv || { $(PYTHON) -m venv .tools && .tools/bin/pip install --quiet --disable-pip-version-check uv; }
+	.tools/bin/uv pip compile pyproject.toml --extra dev --universal --generate-hashes --python-version 3.11 \
+	  --python $(BIN)/python --no-header --no-annotate --no-emit-index-url --quiet --output-file requirements.lock $(ARGS)
+
+clean: ## remove caches; .venv and the local stack's data stay
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

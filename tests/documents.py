@@ -1,0 +1,109 @@
+"""The tables of NOMENCLATURE.md that say what the code says; `python -m tests.documents` writes them anew."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from schemas.alerts import Alert
+from schemas.readings import Reading
+from schemas.registry import RegistryEntry
+from schemas.rejected import Rejected
+from schemas.ticks import Tick
+from schemas.topics import TOPICS
+from schemas.windows import WindowAggregate
+from stream.settings import NESTED, PREFIX, Settings
+from stream.stack.settings import PREFIX as STACK_PREFIX
+from stream.stack.settings import StackSettings
+
+ROOT = Path(__file__).resolve().parent.parent
+NOMENCLATURE = ROOT / "NOMENCLATURE.md"
+_DAY_S = 86_400
+
+
+def _table(*rows: tuple[str, ...]) -> str:
+    head, *body = ["| " + " | ".join(cell.replace("|", "/") for cell in row) + " |" for row in rows]
+    return "\n".join([head, "|" + "---|" * len(rows[0]), *body])
+
+
+def _kind(field: FieldInfo) -> str:
+    text = str(field.annotation).lower()
+    words = (("datetime", "time"), ("float", "number"), ("int", "whole number"))
+    name = next((name for word, name in words if word in text), "text")
+    return name if field.is_required() or field.default is not None else f"{name}, may be null"
+
+
+def _model(model: type[BaseModel]) -> Callable[[], str]:
+    def render() -> str:
+        rows = [
+            (f"`{field.alias or name}`", _kind(field), field.description or "")
+            for name, field in model.model_fields.items()
+        ]
+        return _table(("name", "kind", "what it is"), *rows)
+
+    return render
+
+
+def _topics() -> str:
+    rows = [
+        (
+            f"`{spec.name}`",
+            spec.key,
+            "compacted" if spec.retention_s is None else f"{spec.retention_s // _DAY_S} days",
+        )
+        for spec in TOPICS
+    ]
+    return _table(("topic", "key", "kept"), *rows)
+
+
+def _default(field: FieldInfo) -> str:
+    value: Any = field.default
+    if value is None or value is PydanticUndefined or value == "":
+        return "-"
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+
+
+def _variables(model: type[BaseModel], prefix: str) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            rows += _variables(kind, f"{prefix}{name}{NESTED}".upper())
+        else:
+            rows.append((f"`{prefix}{name.upper()}`", _default(field), field.description or ""))
+    return rows
+
+
+def _settings() -> str:
+    rows = [*_variables(Settings, PREFIX), *_variables(StackSettings, STACK_PREFIX)]
+    return _table(("variable", "default", "what it sets"), *rows)
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "reading": _model(Reading),
+    "tick": _model(Tick),
+    "registry": _model(RegistryEntry),
+    "alert": _model(Alert),
+    "rejected": _model(Rejected),
+    "window": _model(WindowAggregate),
+    "topics": _topics,
+    "settings": _settings,
+}
+
+
+def updated(text: str) -> str:
+    """The document with every table as the code has it now."""
+    for name, render in BLOCKS.items():
+        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        text, count = pattern.subn(lambda found, render=render: f"{found[1]}{render()}\n{found[2]}", text)
+        if count != 1:
+            raise ValueError(f"NOMENCLATURE.md has {count} places for the table `{name}`")
+    return text
+
+
+if __name__ == "__main__":
+    NOMENCLATURE.write_text(updated(NOMENCLATURE.read_text()))
