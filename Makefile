@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: help setup fmt check test demo schemas lock clean
+.PHONY: help setup fmt check test bench demo schemas lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -37,10 +37,13 @@ check: setup ## format, lint, types, import contracts, unit tests: under a minut
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
-	$(BIN)/pytest -q -m "not integration" --hypothesis-profile=quick $(ARGS)
+	$(BIN)/pytest -q -n auto -m "not integration" --ignore=tests/bench --hypothesis-profile=quick $(ARGS)
 
 test: setup ## the whole suite, on real servers that come and go with it
 	$(BIN)/pytest $(ARGS)
+
+bench: setup ## how fast the parts are, with the figures
+	$(BIN)/pytest -q -s tests/bench $(ARGS)
 
 demo: setup ## everything from nothing: servers, engine, a simulated fleet, a live view (ARGS="--seconds 60")
 	$(BIN)/meterstream demo $(ARGS)
