@@ -35,9 +35,11 @@ def database_url(stack: Endpoints) -> Iterator[str]:
     name = unique("contracts").strip("-").replace("-", "_")
     with psycopg.connect(stack.database_url, autocommit=True) as connection:
         connection.execute(f"CREATE SCHEMA {name}")
-        url = f"{stack.database_url}?options={quote(f'-c search_path={name},public')}"
-        migrate(url)
-        yield url
+    url = f"{stack.database_url}?options={quote(f'-c search_path={name},public')}"
+    migrate(url)
+    yield url
+    # A new connection: other tests of the session may have killed the server meanwhile.
+    with psycopg.connect(stack.database_url, autocommit=True) as connection:
         connection.execute(f"DROP SCHEMA {name} CASCADE")
 
 

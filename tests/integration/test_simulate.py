@@ -112,10 +112,12 @@ def test_all_that_is_generated_arrives_over_mqtt(
     listener.wait_for(report["readings"], report["garbage_messages"])
 
 
-def test_kafka_gets_readings_registry_and_labels(local_stack: LocalStack, stack: Endpoints, tmp_path: Path) -> None:
+def test_kafka_gets_readings_registry_and_labels(own_stack: LocalStack, tmp_path: Path) -> None:
+    stack = own_stack.endpoints()
+    assert stack is not None
     file = tmp_path / "labels.parquet"
     words = ("--duration", "3h", "--speedup", "max", "--mode", "kafka", "--transformer-meters", "--labels", str(file))
-    report = outcome(simulate(local_stack.directory, *words))
+    report = outcome(simulate(own_stack.directory, *words))
     records = everything(stack, "meters.raw")
     decoded = decode(
         [record[2] for record in records], [record[3]["content-type"].decode() for record in records], ReadingBatch
