@@ -1,6 +1,8 @@
 """The worker's Faust application, built by a function: topics, agents, table and watch on one screen."""
 
 import asyncio
+import os
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -8,6 +10,7 @@ from typing import Any
 
 import faust
 import structlog
+from faust.exceptions import ConsumerNotStarted
 from prometheus_client import CollectorRegistry
 
 from processors.judge import Judging
@@ -27,6 +30,7 @@ from stream.worker.gaps import GapReader
 from stream.worker.keepers import Keeper
 from stream.worker.newest import NewestKeeper
 from stream.worker.publish import Publisher
+from stream.worker.watch import Look, Watch
 from stream.worker.windows import WindowPublisher
 from stream.worker.worker import Worker
 
@@ -40,6 +44,8 @@ _CHANGELOG = {
     "max.compaction.lag.ms": "120000",
 }
 
+#: Exit code of a worker that should be started anew.
+EXIT_FAILED = 70
 #: Side topics are taken in lots of this many records, or after this wait [s].
 _FEW, _SOON_S = 1_000, 0.5
 
@@ -57,6 +63,29 @@ class WorkerApp:
     app: Any
     worker: Worker
     registry: CollectorRegistry
+
+    @property
+    def ready(self) -> bool:
+        """Tell whether partitions are assigned and their state is recovered."""
+        app = self.app
+        if not app.started or app.rebalancing or app.in_recovery:
+            return False
+        try:
+            return bool(app.consumer.assignment())
+        except ConsumerNotStarted:
+            return False
+
+    def look(self) -> Look:
+        """Return what the worker looks like now."""
+        recovery = self.app.tables.recovery
+        return Look(
+            now_s=time.monotonic(),
+            ready=self.ready,
+            lag=self.lag() if self.ready else 0,
+            moved_at_s=self.worker.moved_at,
+            recovered=sum(recovery.active_offsets.values()),
+            waiting_for=self.worker.outages,
+        )
 
     def lag(self) -> int:
         """Return how many records of the raw topic wait to be taken."""
@@ -111,10 +140,12 @@ def build_app(
         checkpoint_interval_s=settings.worker.checkpoint_interval_s,
     )
     _add_agents(app, settings, worker, store)
-    _add_watch(app, worker)
+    _add_background(app, worker)
     app.task(newest.run)
     app.task(WindowPublisher(app, outbox).run)
-    return WorkerApp(app, worker, registry)
+    built = WorkerApp(app, worker, registry)
+    app.task(partial(_watch, built, Watch(settings.worker.session_timeout_s, settings.worker.stall_timeout_s)))
+    return built
 
 
 def _new_app(settings: Settings, endpoints: Endpoints, name: str, partitions: int) -> Any:
@@ -178,7 +209,7 @@ async def _register(worker: Worker, store: Store, entries: Sequence[RegistryEntr
     worker.moved([entry.meter_number for entry in entries])
 
 
-def _add_watch(app: Any, worker: Worker) -> None:
+def _add_background(app: Any, worker: Worker) -> None:
     @app.on_rebalance_complete.connect
     async def rebalanced(*_: Any, **__: Any) -> None:
         owned = {tp.partition for tp in app.consumer.assignment() if tp.topic == METERS_RAW.name}
@@ -194,6 +225,16 @@ def _add_watch(app: Any, worker: Worker) -> None:
             await app.sleep(1.0)
             if not app.rebalancing:
                 await _or_crash(app, worker.checkpoint())
+
+
+async def _watch(built: WorkerApp, watch: Watch) -> None:
+    while not built.app.should_stop:
+        await asyncio.sleep(1.0)
+        reason = watch.verdict(built.look())
+        if reason is not None:
+            _log.error("worker_stuck", reason=reason)
+            # What is stuck may not stop in order either; every step of the flow bears a sudden end.
+            os._exit(EXIT_FAILED)
 
 
 async def _or_crash(app: Any, work: Any) -> None:

@@ -6,7 +6,6 @@ from typing import TypeVar
 
 import faust
 import structlog
-from faust.exceptions import ConsumerNotStarted
 
 from schemas.errors import ServiceUnavailable
 from schemas.topics import METERS_RAW
@@ -22,11 +21,10 @@ from stream.outage import Outage
 from stream.settings import Settings
 from stream.stack.endpoints import Endpoints
 from stream.topics import ensure_topics, partition_count, topic_id
-from stream.worker.app import WorkerApp, build_app
+from stream.worker.app import EXIT_FAILED, WorkerApp, build_app
 from stream.worker.preflight import rewind_to_database
 
 T = TypeVar("T")
-_FAILED = 70
 
 
 def run(settings: Settings) -> int:
@@ -76,27 +74,26 @@ def _run_app(built: WorkerApp) -> int:
     try:
         worker.execute_from_commandline()
     except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else _FAILED
-        return _FAILED if built.app.crashed or code else 0
+        code = end.code if isinstance(end.code, int) else EXIT_FAILED
+        return EXIT_FAILED if built.app.crashed or code else 0
     except Exception as error:  # noqa: BLE001 - whatever ended the application: say so, and let a supervisor restart it
         structlog.get_logger("worker").error("worker_ended", error=repr(error))
-        return _FAILED
+        return EXIT_FAILED
     return 0
 
 
 def _health(built: WorkerApp, settings: Settings) -> Health:
     """Ready once partitions are assigned and recovered; not live when records wait and nothing moves."""
-    app = built.app
-    try:
-        assigned, lag = (len(app.consumer.assignment()), built.lag()) if app.started else (0, 0)
-    except ConsumerNotStarted:
-        assigned, lag = 0, 0
-    ready = bool(app.started and assigned and not app.rebalancing and not app.in_recovery)
-    still_s = time.monotonic() - built.worker.moved_at
-    outages = built.worker.outages
-    stalled = ready and not outages and lag > 0 and still_s > settings.worker.stall_timeout_s
-    facts = {"waiting_for": outages, "lag_records": lag, "still_s": round(still_s, 1), "partitions": assigned}
-    return Health(live=not app.crashed and not stalled, ready=ready and not outages, facts=facts)
+    look = built.look()
+    still_s = look.now_s - look.moved_at_s
+    stalled = look.lag > 0 and not look.waiting_for and still_s > settings.worker.stall_timeout_s
+    facts = {
+        "waiting_for": look.waiting_for,
+        "lag_records": look.lag,
+        "still_s": round(still_s, 1),
+        "partitions": len(built.app.consumer.assignment()) if look.ready else 0,
+    }
+    return Health(live=not built.app.crashed and not stalled, ready=look.ready and not look.waiting_for, facts=facts)
 
 
 def _patiently(service: str, attempt: Callable[[], T]) -> T:

@@ -61,6 +61,10 @@ class EngineProcess:
         self._process.send_signal(signal.SIGKILL)
         self._process.wait()
 
+    def wait(self) -> int:
+        assert self._process is not None
+        return self._process.wait(timeout=30)
+
     def stop(self) -> int:
         assert self._process is not None
         if self._process.poll() is None:

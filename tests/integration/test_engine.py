@@ -199,6 +199,9 @@ def test_a_worker_that_slept_through_a_rebalance_does_no_harm(own_stack: LocalSt
             produce(own_stack, METERS_RAW.name, *batch)
         time.sleep(20)  # longer than the session timeout: the group goes on without the sleeper
         os.kill(worker.pid, signal.SIGCONT)
+        # It has lost its partitions without knowing; the only sound thing to do is to begin anew.
+        assert worker.wait() == 70
+        worker.start()
         wait_until(own_stack, stored(own_stack, "Z-"), 50 * 60)
 
     wait_until(own_stack, stored(own_stack, "Z-"), 50 * 60)
