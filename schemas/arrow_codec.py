@@ -8,12 +8,14 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.arrow_size import size_of
 from schemas.faults import Fault, check_rows, describe
 from schemas.layout import ColumnBatch, Layout, Positions
 from schemas.rejected import Reason
 
-#: Columns of one value cost next to nothing on the wire: without a bound, a small stream could hold any number of rows.
+#: A small stream can unpack to any number of rows and bytes; these are several times what any honest one holds.
 MAX_ROWS = 1_000_000
+MAX_EXPANDED_BYTES = 256 * 1024 * 1024
 
 
 def write(batch: ColumnBatch) -> bytes:
@@ -75,14 +77,16 @@ def _no_rows() -> Positions:
 
 def _batches(payload: bytes, layout: Layout) -> tuple[list[pa.RecordBatch], list[Fault]]:
     """Read one stream; what came whole before it broke off is kept."""
-    batches, faults, rows = list[pa.RecordBatch](), list[Fault](), 0
+    batches, faults = list[pa.RecordBatch](), list[Fault]()
     try:
+        size = size_of(payload)
+        if size.rows > MAX_ROWS or size.expanded_bytes > MAX_EXPANDED_BYTES:
+            detail = (
+                f"{size.rows} rows, {size.expanded_bytes} bytes unpacked; {MAX_ROWS} and {MAX_EXPANDED_BYTES} are read"
+            )
+            return [], [Fault(0, Reason.PAYLOAD_TOO_LARGE, detail, payload)]
         with pa.ipc.open_stream(payload) as stream:
             for records in stream:
-                rows += records.num_rows
-                if rows > MAX_ROWS:
-                    detail = f"more than {MAX_ROWS} rows in one stream"
-                    return batches, [*faults, Fault(0, Reason.PAYLOAD_TOO_LARGE, detail, payload)]
                 records.validate(full=True)
                 fitted, unfit = _fit(records, layout)
                 batches.append(fitted)

@@ -66,7 +66,7 @@ def test_a_module_opens_with_its_role_and_stays_short(path: Path) -> None:
     text = path.read_text()
     docstring = ast.get_docstring(ast.parse(text))
     assert docstring
-    assert len(text.splitlines()) <= 250, "split it"
+    assert len(text.splitlines()) <= 300, "split it"
 
 
 def test_importing_the_arithmetic_pulls_in_no_client_of_anything() -> None:

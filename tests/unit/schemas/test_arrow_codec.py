@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 
 from schemas import arrow_codec
-from schemas.codec import Decoded
+from schemas.arrow_size import Size, size_of
+from schemas.codec import Decoded, decode
 from schemas.layout import instant_of
 from schemas.readings import ReadingBatch
 from schemas.rejected import Reason
@@ -203,6 +204,32 @@ def test_a_small_stream_cannot_claim_a_huge_number_of_rows() -> None:
     )
     (fault,) = decoded([stream(pa.Table.from_batches([nothing]))], [ARROW]).faults
     assert fault.reason == Reason.PAYLOAD_TOO_LARGE
+
+
+def zeros(megabytes: int) -> pa.Table:
+    return pa.table({"meter_number": METERS[:1], "reading_time": TIMES[:1], "x": pa.array([bytes(megabytes * 2**20)])})
+
+
+@pytest.mark.parametrize("compression", ["lz4", "zstd"])
+def test_a_small_stream_that_would_unpack_to_a_huge_one_is_not_unpacked(compression: str) -> None:
+    honest, hostile = stream(zeros(8), compression=compression), stream(zeros(300), compression=compression)
+    cut_off = hostile + b"\xff\xff\xff\xff broken"
+    before = pa.total_allocated_bytes()
+    found = decode([honest, hostile, cut_off], [ARROW] * 3, ReadingBatch, max_payload_bytes=2**30)
+    assert pa.total_allocated_bytes() - before < 100 * 2**20
+    assert found.source.tolist() == [0]
+    assert [(fault.source, fault.reason) for fault in found.faults] == [
+        (1, Reason.PAYLOAD_TOO_LARGE),
+        (2, Reason.PAYLOAD_TOO_LARGE),
+    ]
+
+
+def test_a_stream_tells_its_size_before_it_is_unpacked() -> None:
+    table = pa.table({"meter_number": METERS.dictionary_encode(), "reading_time": TIMES, "voltage": [230.0, None]})
+    assert size_of(stream(table, table)).rows == 4 + 2  # the dictionary has two rows of its own
+    assert size_of(stream(table)).expanded_bytes == 0
+    assert 50 < size_of(stream(table, compression="zstd")).expanded_bytes < 1_000
+    assert size_of(b"") == size_of(b"no stream at all, but long enough") == Size(0, 0)
 
 
 def test_column_names_of_any_kind_make_a_reject_that_can_be_stored() -> None:
