@@ -106,10 +106,10 @@ class MeterState:
         return row
 
     def reserve(self, rows: int) -> None:
-        """Make room for this many rows; capacity doubles, so that growth costs little per meter."""
+        """Make room for this many rows; capacity grows by half, so that growth costs little time and little room."""
         if rows <= self._capacity:
             return
-        capacity = max(rows, 2 * self._capacity, SHARD_ROWS)
+        capacity = max(rows, self._capacity * 3 // 2, SHARD_ROWS)
         for name, (kind, width, fresh) in COLUMNS.items():
             old = getattr(self, name)
             new = np.full((capacity, width) if width > 1 else capacity, fresh, dtype=kind)
