@@ -17,6 +17,7 @@ from stream.cli.errors import plain_errors
 from stream.cli.moments import Moment
 from stream.cli.progress import progress, stop_on_interrupt
 from stream.cli.quantities import Duration, Interval, Speedup
+from stream.cli.simulate_score import score_command
 from stream.cli.simulate_text import print_shape, print_summary
 from stream.simulate.crew import Summary
 from stream.simulate.plan import FleetMode, Plan, span_of
@@ -29,6 +30,9 @@ _INTERRUPTED = 130
 @click.group()
 def simulate() -> None:
     """Publish invented readings whose every fault is known."""
+
+
+simulate.add_command(score_command)
 
 
 @simulate.command(

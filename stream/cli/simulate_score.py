@@ -1,0 +1,120 @@
+"""`meterstream simulate score`: what the engine said about a simulated run against its labels."""
+
+import json
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import click
+import pyarrow as pa
+from rich.console import Console
+from rich.table import Table
+
+from schemas.errors import ConfigurationError
+from simulators.labels import Label, read_labels
+from simulators.score import Score, score
+from stream import settings
+from stream.cli.errors import plain_errors
+from stream.cli.moments import Moment
+from stream.cli.quantities import Duration
+from stream.endpoints import resolve
+from stream.simulate.evidence import gather
+from stream.simulate.scoreboard import page, share, span
+
+#: Nobody reads a file in a window that happens to be narrow.
+_FILE_WIDTH = 160
+
+
+@click.command(
+    "score",
+    epilog="\b\nExample:\n"
+    "  meterstream simulate meters --duration 48h --profile showcase --labels run.parquet\n"
+    "  meterstream simulate score --labels run.parquet --html run.html",
+)
+@click.option(
+    "--labels",
+    "labels_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    help="The labels of the run (Parquet).",
+)
+@click.option("--since", type=Moment(), help="Begin of the run. Default: that of the first label.")
+@click.option("--until", type=Moment(), help="End of the run. Default: that of the last label.")
+@click.option(
+    "--grace", type=Duration(), default="30m", show_default=True, help="A fault may be noticed so much later."
+)
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write the tables as a page, too.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as one JSON object.")
+@plain_errors
+def score_command(
+    labels_file: Path,
+    since: datetime | None,
+    until: datetime | None,
+    grace: timedelta,
+    html: Path | None,
+    as_json: bool,
+) -> None:
+    """Score the engine's flags, alerts and rejects in the database against the labels of a simulated run.
+
+    Recall, precision and delay by class of faults, what each kind of sign is worth, and which sign found which fault.
+    """
+    truth = _read(labels_file)
+    begin, end = _span(truth, since, until)
+    evidence = gather(resolve(settings.load(), ["database_url"]).database_url, begin, end + grace)
+    found = score(truth, evidence.signs, evidence.meter_days, grace.total_seconds())
+    if html is not None:
+        html.write_text(page(found, f"{labels_file.name}: {begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"))
+    if as_json:
+        click.echo(json.dumps({"since": begin.isoformat(), "until": end.isoformat(), **asdict(found)}))
+    else:
+        _print(found)
+
+
+def _read(path: Path) -> list[Label]:
+    try:
+        return read_labels(path)
+    except (pa.ArrowException, ValueError) as error:
+        raise ConfigurationError(f"{path.name} holds no labels: {error}") from error
+
+
+def _span(truth: list[Label], since: datetime | None, until: datetime | None) -> tuple[datetime, datetime]:
+    if not truth and (since is None or until is None):
+        raise ConfigurationError("nothing is labelled, so the run has to be named: use --since and --until")
+    begin = since or min(label.start for label in truth)
+    end = until or max(label.end for label in truth)
+    if end <= begin:
+        raise ConfigurationError(f"the run would end at {end.isoformat()}, before it begins at {begin.isoformat()}")
+    return begin, end
+
+
+def _print(found: Score) -> None:
+    console = Console()
+    if not console.is_terminal:
+        console.width = _FILE_WIDTH
+    faults = _table("faults", "labelled", "detected", "recall", "precision", "delay p50", "delay p90")
+    for one in found.classes:
+        delays = span(one.delay_p50_s), span(one.delay_p90_s)
+        faults.add_row(
+            one.fault.value, str(one.labelled), str(one.detected), share(one.recall), share(one.precision), *delays
+        )
+    signs = _table("signs", "all", "on a fault", "precision", "unplaced")
+    for kind in found.kinds:
+        signs.add_row(kind.kind, f"{kind.signs:,}", f"{kind.true:,}", share(kind.precision), f"{kind.unplaced:,}")
+    kinds = sorted({kind for row in found.confusion.values() for kind in row})
+    confusion = _table("found by", *kinds)
+    for name, row in found.confusion.items():
+        confusion.add_row(name, *(f"{row.get(kind, 0):,}" for kind in kinds))
+    for table in (faults, signs, confusion):
+        console.print(table)
+    alarms = "-" if found.false_per_10k_meter_days is None else f"{found.false_per_10k_meter_days:,.1f}"
+    console.print(
+        f"{found.false_alarms:,} false alarms in {found.meter_days:,.1f} meter-days: {alarms} per 10,000",
+        highlight=False,
+    )
+
+
+def _table(*head: str) -> Table:
+    table = Table(box=None, header_style="bold")
+    for number, name in enumerate(head):
+        table.add_column(name, justify="right" if number else "left")
+    return table
