@@ -8,6 +8,7 @@ from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicP
 from confluent_kafka.admin import AdminClient
 
 from schemas.errors import DatabaseBehind, ServiceUnavailable
+from stream.topic_reader import TopicReader
 from stream.topics import bootstrap_servers
 
 _TIMEOUT_S = 10.0
@@ -32,8 +33,10 @@ def rewind_to_database(kafka_url: str, database_url: str, group: str, topic: str
         DatabaseBehind: offsets must be set back, but other workers are running.
         ServiceUnavailable: Kafka or the database does not answer.
     """
-    admin = AdminClient({"bootstrap.servers": bootstrap_servers(kafka_url), "log_level": 0})
-    committed = _committed(admin, group, topic)
+    # A consumer is asked: the admin client's list_consumer_group_offsets crashes the process where the coordinator has
+    # just moved or still loads (librdkafka issue 5040), which is when workers start.
+    with TopicReader(kafka_url, topic, group) as reader:
+        committed = reader.committed()
     stored = _stored(database_url, topic, topic_id)
     behind = {
         partition: stored.get(partition, 0)
@@ -41,18 +44,10 @@ def rewind_to_database(kafka_url: str, database_url: str, group: str, topic: str
         if stored.get(partition, 0) < offset
     }
     if behind:
+        admin = AdminClient({"bootstrap.servers": bootstrap_servers(kafka_url), "log_level": 0})
         _alter(admin, group, topic, behind, committed)
         _log.warning("offsets_set_back", topic=topic, partitions=behind)
     return behind
-
-
-def _committed(admin: AdminClient, group: str, topic: str) -> dict[int, int]:
-    asked = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)], request_timeout=_TIMEOUT_S)
-    try:
-        found = asked[group].result().topic_partitions
-    except KafkaException as failure:
-        raise ServiceUnavailable("kafka", failure.args[0].str()) from failure
-    return {item.partition: item.offset for item in found if item.topic == topic and item.offset >= 0}
 
 
 def _stored(database_url: str, topic: str, topic_id: str) -> dict[int, int]:
