@@ -83,7 +83,7 @@ class WorkerApp:
             ready=self.ready,
             lag=self.lag() if self.ready else 0,
             moved_at_s=self.worker.moved_at,
-            recovered=sum(recovery.active_offsets.values()),
+            recovered=sum(offset or 0 for offset in recovery.active_offsets.values()),
             waiting_for=self.worker.outages,
         )
 
