@@ -10,7 +10,7 @@ from stream.stack.endpoints import Endpoints
 from stream.stack.stack import LocalStack
 
 # `make check` looks quickly, `make test` looks hard; a busy machine is no failure.
-settings.register_profile("quick", max_examples=20, deadline=None)
+settings.register_profile("quick", max_examples=10, deadline=None)
 settings.register_profile("thorough", max_examples=100, deadline=None)
 settings.load_profile("thorough")
 
