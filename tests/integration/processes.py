@@ -69,7 +69,12 @@ class EngineProcess:
         assert self._process is not None
         if self._process.poll() is None:
             self._process.terminate()
-        return self._process.wait(timeout=30)
+        try:
+            return self._process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            # It must not outlive its test; whoever looks at the code sees that it had to be killed.
+            self.kill()
+            return self._process.wait()
 
     def wait_ready(self, timeout_s: float = 60.0) -> None:
         deadline = time.monotonic() + timeout_s
