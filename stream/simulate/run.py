@@ -1,11 +1,15 @@
 """A run from plan to labels: registry out, processes through, labels of what was really sent."""
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
+from schemas.errors import ServiceUnavailable
 from schemas.topics import METERS_RAW, METERS_REGISTRY
 from simulators.labels import Label, labels, moment
 from simulators.transport import Tally
+from stream.backoff import Backoff
 from stream.endpoints import resolve
 from stream.settings import Settings
 from stream.simulate.crew import Crew, Summary
@@ -13,6 +17,8 @@ from stream.simulate.plan import FleetMode, Plan
 from stream.simulate.truth import publish_labels, publish_registry
 from stream.simulate.work import Task
 from stream.topics import ensure_topics, partition_count
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,7 @@ def run(plan: Plan, settings: Settings, who: Bystander, *, kafka: bool) -> Outco
 
     Raises:
         ConfigurationError: the plan cannot be carried out, or a service is not known.
-        ServiceUnavailable: Kafka does not take the registry or the labels.
+        ServiceUnavailable: a stop was asked for while Kafka was away, before anything was sent.
     """
     direct = plan.mode is FleetMode.KAFKA
     needs = (["kafka_url"] if kafka or direct else []) + ([] if direct else ["mqtt_url"])
@@ -64,18 +70,42 @@ def run(plan: Plan, settings: Settings, who: Bystander, *, kafka: bool) -> Outco
     grid = plan.grid()
     faults = plan.faults(grid)
     registered, partitions = 0, 0
+    url, sizes = endpoints.kafka_url, (settings.partitions, settings.replication)
     if kafka or direct:
-        ensure_topics(endpoints.kafka_url, settings.partitions, settings.replication, [METERS_RAW, METERS_REGISTRY])
-        partitions = partition_count(endpoints.kafka_url, METERS_RAW.name)
+        _patiently(lambda: ensure_topics(url, *sizes, [METERS_RAW, METERS_REGISTRY]), who)
+        partitions = _patiently(lambda: partition_count(url, METERS_RAW.name), who)
     if kafka:
-        registered = publish_registry(endpoints.kafka_url, grid, faults, plan)
+        registered = _patiently(lambda: publish_registry(url, grid, faults, plan, who.stop), who)
     urls = endpoints.mqtt_url, endpoints.kafka_url
     tasks = [Task(plan, part, settings, *urls, partitions) for part in range(plan.publishers)]
     summary = Crew(tasks, who.stop, who.watch, who.tell).run()
     truth = _until(labels(faults, grid), summary.reached_s) if summary.report.stopped else list(labels(faults, grid))
     if kafka:
-        publish_labels(endpoints.kafka_url, truth, settings.partitions, settings.replication)
+        try:
+            _patiently(lambda: publish_labels(url, truth, *sizes, who.stop), who)
+        except ServiceUnavailable as absence:
+            # Asked to stop while Kafka is away: the file of labels can still be written.
+            who.tell(f"the labels are not on their topic: {absence}")
     return Outcome(summary, truth, registered)
+
+
+def _patiently(attempt: Callable[[], T], who: Bystander) -> T:
+    """Wait for Kafka where it is away, saying so, until a stop is asked for."""
+    backoff, away = Backoff(), False
+    while True:
+        try:
+            result = attempt()
+        except ServiceUnavailable as absence:
+            if who.stop():
+                raise
+            if not away:
+                who.tell(f"{absence}; waiting for it")
+            away = True
+            time.sleep(backoff.next_s())
+        else:
+            if away:
+                who.tell("kafka is back")
+            return result
 
 
 def rehearse(plan: Plan, settings: Settings, who: Bystander) -> Summary:

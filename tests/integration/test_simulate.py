@@ -32,12 +32,10 @@ pytestmark = pytest.mark.integration
 FLEET = ["--meters", "300", "--start", "2026-03-04T00:00:00Z", "--profile", "showcase"]
 
 
-def simulate(directory: Path, *words: str, **options: Any) -> "subprocess.Popen[str]":
+def simulate(directory: Path, *words: str, **settings: str) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", "stream.cli", "simulate", "meters", *FLEET, "--json", *words]
-    environment = {**os.environ, "METERSTREAM_LOCAL_DIR": str(directory)}
-    return subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
-    )
+    environment = {**os.environ, "METERSTREAM_LOCAL_DIR": str(directory), **settings}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def outcome(process: "subprocess.Popen[str]", code: int = 0) -> dict[str, Any]:
@@ -172,3 +170,24 @@ def test_without_a_stack_it_says_what_to_do(tmp_path: Path) -> None:
     assert process.returncode == 1
     assert "meterstream stack up" in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("mode", ["mqtt-concentrator", "kafka"])
+def test_a_broker_that_is_away_is_waited_for_and_nothing_is_left_out(
+    own_stack: LocalStack, tmp_path: Path, mode: str
+) -> None:
+    server = "kafka" if mode == "kafka" else "mqtt"
+    words = ("--duration", "6h", "--speedup", "1800", "--mode", mode, "--hash", "--labels", str(tmp_path / "l.parquet"))
+    # The local stack names its servers only while all of them are up.
+    endpoints = own_stack.wait_healthy()
+    urls = {"METERSTREAM_KAFKA_URL": endpoints.kafka_url, "METERSTREAM_MQTT_URL": endpoints.mqtt_url}
+    own_stack.hold(server)
+    process = simulate(own_stack.directory, *words, **urls)
+    time.sleep(12)
+    assert process.poll() is None, process.communicate()[1]
+    own_stack.release(server)
+    own_stack.wait_healthy()
+    report = outcome(process)
+    rehearsed = outcome(simulate(own_stack.directory, *words[:6], "--hash", "--dry-run"))
+    assert report["acked"] == report["readings"] == rehearsed["generated"]
+    assert report["hash"] == rehearsed["hash"]
