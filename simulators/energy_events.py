@@ -6,7 +6,6 @@ whatever the interval, and what was removed stays removed afterwards.
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from schemas.layout import Floats, Ints, Mask
 from simulators.day import Columns
 from simulators.faults import NUMBER, FaultClass
 from simulators.grid import Grid
-from simulators.local_time import DAY_MINUTES
+from simulators.local_time import DAY_MINUTES, HALF_HOURS
 from simulators.network import MIX_POWER_FACTOR
 from simulators.outages import restorations
 from simulators.premises import Premises
@@ -179,11 +178,18 @@ def _totals(probe: Probe, premises: Premises) -> Ints:
 
 def _overloads(events: Events, grid: Grid, premises: Premises) -> Events:
     """Turn the peak load that transformers are to reach into the share by which their customers draw more."""
+    if not len(events):
+        return events
     spread = _by_meter(events)
-    peak_w, steps = np.ones(len(events)), int(((events.end_s - events.start_s) // 1800).max(initial=0))
-    moments = [np.minimum(spread.start.minute + 30 * step, spread.end.minute) for step in range(steps + 1)]
-    totals = [_totals(Probe(spread.start.meter, minute), premises) for minute in moments]
-    for before, after in pairwise(totals):
-        peak_w = np.maximum(peak_w, 2 * np.bincount(spread.event, after - before, len(events)))
+    first, last = events.start_s // 1800, (events.end_s - 1) // 1800
+    peak_w = np.ones(len(events))
+    for day in range(int(first.min()) // HALF_HOURS, int(last.max()) // HALF_HOURS + 1):
+        acting = np.flatnonzero((first // HALF_HOURS <= day) & (last // HALF_HOURS >= day))
+        rows = np.flatnonzero(np.isin(spread.event, acting))
+        drawn_wh = np.diff(premises.day(spread.start.meter[rows], day).drawn_wh, axis=0)
+        number = day * HALF_HOURS + np.arange(HALF_HOURS)[:, None]
+        during = (number >= first) & (number <= last)
+        usual_w = 2 * np.stack([np.bincount(spread.event[rows], step, len(events)) for step in drawn_wh])
+        peak_w = np.maximum(peak_w, (usual_w * during).max(axis=0))
     wanted_w = events.size * grid.transformer_kva[events.element] * (1000 * MIX_POWER_FACTOR)
     return events.resized(-np.maximum(wanted_w / peak_w - 1, 0.2))

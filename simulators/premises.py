@@ -103,7 +103,8 @@ def _among(owner: Columns, meters: Rows) -> tuple[Columns, Columns]:
         first, last = np.searchsorted(owner, (meters.start, meters.stop))
         owners = owner[first:last]
         return owners - meters.start, owners
-    at = np.flatnonzero(np.isin(meters, owner))
+    place = np.minimum(np.searchsorted(owner, meters), len(owner) - 1)
+    at = np.flatnonzero(owner[place] == meters) if len(owner) else np.empty(0, dtype=np.intp)
     return at, meters[at]
 
 
