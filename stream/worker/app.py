@@ -1,7 +1,6 @@
 """The worker's Faust application, built by a function: topics, agents, table and watch on one screen."""
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ from stream.worker.gaps import GapReader
 from stream.worker.keepers import Keeper
 from stream.worker.newest import NewestKeeper
 from stream.worker.publish import Publisher
-from stream.worker.watch import Look, Watch
+from stream.worker.watch import Look
 from stream.worker.windows import WindowPublisher
 from stream.worker.worker import Worker
 
@@ -143,9 +142,7 @@ def build_app(
     _add_background(app, worker)
     app.task(newest.run)
     app.task(WindowPublisher(app, outbox).run)
-    built = WorkerApp(app, worker, registry)
-    app.task(partial(_watch, built, Watch(settings.worker.session_timeout_s, settings.worker.stall_timeout_s)))
-    return built
+    return WorkerApp(app, worker, registry)
 
 
 def _new_app(settings: Settings, endpoints: Endpoints, name: str, partitions: int) -> Any:
@@ -225,16 +222,6 @@ def _add_background(app: Any, worker: Worker) -> None:
             await app.sleep(1.0)
             if not app.rebalancing:
                 await _or_crash(app, worker.checkpoint())
-
-
-async def _watch(built: WorkerApp, watch: Watch) -> None:
-    while not built.app.should_stop:
-        await asyncio.sleep(1.0)
-        reason = watch.verdict(built.look())
-        if reason is not None:
-            _log.error("worker_stuck", reason=reason)
-            # What is stuck may not stop in order either; every step of the flow bears a sudden end.
-            os._exit(EXIT_FAILED)
 
 
 async def _or_crash(app: Any, work: Any) -> None:

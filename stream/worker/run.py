@@ -1,5 +1,7 @@
 """The worker process: prepares Kafka and the database, starts the application, and ends with an honest exit code."""
 
+import os
+import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -23,8 +25,11 @@ from stream.stack.endpoints import Endpoints
 from stream.topics import ensure_topics, partition_count, topic_id
 from stream.worker.app import EXIT_FAILED, WorkerApp, build_app
 from stream.worker.preflight import rewind_to_database
+from stream.worker.watch import Watch
 
 T = TypeVar("T")
+#: Joining a group takes a few seconds, twice a session timeout at worst [s].
+_UNASSIGNED_S = 30.0
 
 
 def run(settings: Settings) -> int:
@@ -59,6 +64,7 @@ def _run(settings: Settings, endpoints: Endpoints, name: str) -> int:
         port=settings.worker.metrics_port,
         local_dir=settings.local_dir,
     ):
+        threading.Thread(target=_watch, args=(built, settings), name="watch", daemon=True).start()
         return _run_app(built)
 
 
@@ -80,6 +86,18 @@ def _run_app(built: WorkerApp) -> int:
         structlog.get_logger("worker").error("worker_ended", error=repr(error))
         return EXIT_FAILED
     return 0
+
+
+def _watch(built: WorkerApp, settings: Settings) -> None:
+    """End a worker that cannot go on; in a thread, since Faust starts tasks only once it has its partitions."""
+    watch = Watch(settings.worker.session_timeout_s, settings.worker.stall_timeout_s, _UNASSIGNED_S)
+    while True:
+        time.sleep(1.0)
+        reason = watch.verdict(built.look())
+        if reason is not None:
+            structlog.get_logger("worker").error("worker_stuck", reason=reason)
+            # What is stuck may not stop in order either; every step of the flow bears a sudden end.
+            os._exit(EXIT_FAILED)
 
 
 def _health(built: WorkerApp, settings: Settings) -> Health:

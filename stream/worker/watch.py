@@ -33,10 +33,12 @@ class Watch:
 
     Args:
         session_timeout_s: a worker that does not run for this long is out of its group [s].
-        stall_timeout_s: longest time without any progress [s].
+        stall_timeout_s: longest time that records may wait without any progress [s].
+        unready_timeout_s: longest wait for partitions, or for the next piece of their state [s].
     """
 
-    def __init__(self, session_timeout_s: float, stall_timeout_s: float) -> None:
+    def __init__(self, session_timeout_s: float, stall_timeout_s: float, unready_timeout_s: float) -> None:
+        self._unready_timeout_s = unready_timeout_s
         self._session_timeout_s = session_timeout_s
         self._stall_timeout_s = stall_timeout_s
         self._looked_at_s: float | None = None
@@ -63,4 +65,4 @@ class Watch:
         if self._unready_since_s is None or look.recovered != self._recovered:
             self._unready_since_s, self._recovered = look.now_s, look.recovered
         waited_s = look.now_s - self._unready_since_s
-        return f"it has waited {waited_s:.0f} s for its partitions" if waited_s > self._stall_timeout_s else None
+        return f"it has waited {waited_s:.0f} s for its partitions" if waited_s > self._unready_timeout_s else None

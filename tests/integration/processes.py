@@ -16,6 +16,9 @@ import psycopg
 
 from stream.stack.stack import LocalStack
 
+#: Exit code by which a process asks to be started anew.
+RESTART = 70
+
 
 class EngineProcess:
     """One `meterstream` process with the settings of a stack.
@@ -76,10 +79,12 @@ class EngineProcess:
             self.kill()
             return self._process.wait()
 
-    def wait_ready(self, timeout_s: float = 60.0) -> None:
+    def wait_ready(self, timeout_s: float = 120.0) -> None:
         deadline = time.monotonic() + timeout_s
         while not self.health().get("ready"):
             assert self._process is not None
+            if self._process.poll() == RESTART:
+                self.start()  # as a supervisor would
             assert self._process.poll() is None, f"{self.command} ended by itself:\n{self.log[-3000:]}"
             assert time.monotonic() < deadline, f"{self.command} is not ready:\n{self.log[-3000:]}"
             time.sleep(0.2)

@@ -11,7 +11,7 @@ FINE = Look(now_s=100.0, ready=True, lag=0, moved_at_s=100.0, recovered=0, waiti
 
 @pytest.fixture
 def watch() -> Watch:
-    watch = Watch(session_timeout_s=12.0, stall_timeout_s=60.0)
+    watch = Watch(session_timeout_s=12.0, stall_timeout_s=60.0, unready_timeout_s=60.0)
     assert watch.verdict(FINE) is None
     return watch
 
