@@ -33,6 +33,9 @@ def rewind_to_database(kafka_url: str, database_url: str, group: str, topic: str
         DatabaseBehind: offsets must be set back, but other workers are running.
         ServiceUnavailable: Kafka or the database does not answer.
     """
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers(kafka_url), "log_level": 0})
+    if not _exists(admin, group):
+        return {}
     # A consumer is asked: the admin client's list_consumer_group_offsets crashes the process where the coordinator has
     # just moved or still loads (librdkafka issue 5040), which is when workers start.
     with TopicReader(kafka_url, topic, group) as reader:
@@ -44,10 +47,18 @@ def rewind_to_database(kafka_url: str, database_url: str, group: str, topic: str
         if stored.get(partition, 0) < offset
     }
     if behind:
-        admin = AdminClient({"bootstrap.servers": bootstrap_servers(kafka_url), "log_level": 0})
         _alter(admin, group, topic, behind, committed)
         _log.warning("offsets_set_back", topic=topic, partitions=behind)
     return behind
+
+
+def _exists(admin: AdminClient, group: str) -> bool:
+    """Tell whether the group has ever been; a new one has committed nothing."""
+    try:
+        found = admin.list_consumer_groups(request_timeout=_TIMEOUT_S).result().valid
+    except KafkaException as failure:
+        raise ServiceUnavailable("kafka", failure.args[0].str()) from failure
+    return group in {listing.group_id for listing in found}
 
 
 def _stored(database_url: str, topic: str, topic_id: str) -> dict[int, int]:
