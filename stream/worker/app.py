@@ -75,14 +75,16 @@ class WorkerApp:
             return False
 
     def look(self) -> Look:
-        """Return what the worker looks like now."""
-        recovery = self.app.tables.recovery
+        """Return what the worker looks like now; asked from other threads, so nothing of Faust may be made by asking."""
+        recovered = 0
+        if self.app.started:
+            recovered = sum(offset or 0 for offset in list(self.app.tables.recovery.active_offsets.values()))
         return Look(
             now_s=time.monotonic(),
             ready=self.ready,
             lag=self.lag() if self.ready else 0,
             moved_at_s=self.worker.moved_at,
-            recovered=sum(offset or 0 for offset in recovery.active_offsets.values()),
+            recovered=recovered,
             waiting_for=self.worker.outages,
         )
 
