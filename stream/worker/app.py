@@ -75,16 +75,16 @@ class WorkerApp:
             return False
 
     def look(self) -> Look:
-        """Return what the worker looks like now; asked from other threads, so nothing of Faust may be made by asking."""
-        recovered = 0
-        if self.app.started:
-            recovered = sum(offset or 0 for offset in list(self.app.tables.recovery.active_offsets.values()))
+        """Return what the worker looks like now, to whatever thread asks."""
+        # `tables.recovery` would make the service in the thread that asks first; the worker would then wait for ever.
+        recovery = self.app.tables._recovery  # noqa: SLF001
+        offsets = () if recovery is None else list(recovery.active_offsets.values())
         return Look(
             now_s=time.monotonic(),
             ready=self.ready,
             lag=self.lag() if self.ready else 0,
             moved_at_s=self.worker.moved_at,
-            recovered=recovered,
+            recovered=sum(offset or 0 for offset in offsets),
             waiting_for=self.worker.outages,
         )
 
