@@ -25,6 +25,7 @@ class Outlet:
         connect: makes the transport, given what to ask whether to stop.
 
     Attributes:
+        sent: readings handed to the broker, unreadable ones included.
         sent_at: when each marked reading was handed to the broker, on the monotonic clock [s].
         began_at: when the first message was, None before.
     """
@@ -32,6 +33,7 @@ class Outlet:
     def __init__(self, connect: Callable[[Callable[[], bool]], Transport]) -> None:
         self._stopping = threading.Event()
         self._transport = connect(self._stopping.is_set)
+        self.sent = 0
         self.sent_at: dict[Key, float] = {}
         self.began_at: float | None = None
 
@@ -42,7 +44,7 @@ class Outlet:
 
     @property
     def acknowledged(self) -> int:
-        """Readings that the broker has taken over, unreadable ones included."""
+        """Those of the readings that the broker has taken over."""
         return self._transport.acked.readings
 
     def stop(self) -> None:
@@ -61,6 +63,7 @@ class Outlet:
             if self.began_at is None:
                 self.began_at = time.monotonic()
             self._transport.publish(message)
+            self.sent += message.readings
 
     def publish_marked(self, batch: ReadingBatch, row: int) -> None:
         """Publish one reading and remember when."""

@@ -104,7 +104,9 @@ class Demo:
         """
         options = self._options
         choice = Choice(options.meters, options.seed, plan, self._prefix, household(options.data))
-        signals = Signals(lambda: self._taps.alerts.first_at is not None, self._caught_up)
+        signals = Signals(
+            lambda: self._in_kafka(self._outlet.sent), lambda: self._taps.alerts.first_at is not None, self._caught_up
+        )
         feed = Feed(self._outlet, choice, invented, signals)
         interrupted = False
         with ExitStack() as ending:
@@ -170,20 +172,20 @@ class Demo:
             subtitle=self._subtitle,
         )
 
-    def _in_kafka(self) -> bool:
-        """Whether Kafka has everything that the MQTT broker took, as far as the bridges' gauges tell."""
+    def _in_kafka(self, readings: int) -> bool:
+        """Whether so many readings have come through MQTT, as far as the bridges' gauges tell."""
         totals = self._totals
-        return totals.in_flight == 0 and totals.bridged + totals.refused >= self._outlet.acknowledged
+        return totals.in_flight == 0 and totals.bridged + totals.refused >= readings
 
     def _caught_up(self) -> bool:
-        """Whether everything that the MQTT broker took is stored, as far as gauges tell."""
-        return self._in_kafka() and self._totals.accounted >= self._totals.bridged
+        """Whether everything that was sent is stored, as far as gauges tell."""
+        return self._in_kafka(self._outlet.sent) and self._totals.accounted >= self._totals.bridged
 
     def _drain(self) -> None:
         """Wait until all is stored, but not for ever: what is left then shows in the proof."""
         deadline = time.monotonic() + _DRAIN_TIMEOUT_S
         self._look("draining")
-        while not (self._in_kafka() and self._all_stored()) and time.monotonic() < deadline:
+        while not (self._in_kafka(self._outlet.acknowledged) and self._all_stored()) and time.monotonic() < deadline:
             time.sleep(_EAGER_LOOK_S)
             self._look("draining")
 

@@ -23,7 +23,8 @@ def fed() -> tuple[Feed, Outlet, list[Message]]:
     invented.set_result(Invented.by(METERS, 7, plan))
     transport = ListTransport()
     outlet = Outlet(lambda _stop: transport)
-    feed = Feed(outlet, Choice(METERS, 7, plan, prefix="R2-"), invented, Signals(lambda: True, lambda: True))
+    signals = Signals(lambda: True, lambda: True, lambda: True)
+    feed = Feed(outlet, Choice(METERS, 7, plan, prefix="R2-"), invented, signals)
     feed.run()
     return feed, outlet, transport.messages
 
@@ -44,7 +45,7 @@ def test_it_ends_by_itself(fed: tuple[Feed, Outlet, list[Message]]) -> None:
     feed, outlet, messages = fed
     assert feed.phase == "done"
     assert feed.error is None
-    assert outlet.acknowledged == sum(message.readings for message in messages)
+    assert outlet.sent == outlet.acknowledged == sum(message.readings for message in messages)
 
 
 def test_every_meter_gets_the_same_past_once(fed: tuple[Feed, Outlet, list[Message]]) -> None:
