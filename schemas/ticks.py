@@ -1,4 +1,9 @@
-"""Market ticks: one wire message, and many as columns."""
+"""Market ticks: one wire message, and many as columns.
+
+A price is a float64 in columns: a decimal of up to 15 digits goes in and comes out unchanged (IEEE 754), which no
+published price exceeds. Where money is summed, `schemas.money` makes it whole micro-units first; the database keeps it
+as `numeric`.
+"""
 
 from typing import Annotated, Literal
 
@@ -10,6 +15,9 @@ from schemas.layout import INSTANT, ColumnBatch, Int64, Layout
 MAX_SYMBOL = 50
 
 TickKind = Literal["trade", "quote", "settlement", "demand", "renewable", "forecast"]
+#: What makes two ticks the same one: another revision of the same interval is another tick. Null counts as revision 0.
+TICK_IDENTITY = ("market", "symbol", "kind", "tick_time", "revision")
+
 MarketText = Annotated[str, Field(min_length=1, max_length=MAX_SYMBOL)]
 
 
@@ -20,14 +28,32 @@ class Tick(BaseModel):
 
     market: MarketText = Field(description="market, such as `aemo_nem`")
     symbol: MarketText = Field(description="zone, node, hub, contract or certificate")
-    tick_time: AwareDatetime = Field(description="RFC 3339 with offset")
+    tick_time: AwareDatetime = Field(
+        description="RFC 3339 with offset; a trade's or quote's moment, otherwise the interval by the market's label"
+    )
     kind: TickKind | None = Field(default=None, description="what the tick reports")
-    price: float | None = Field(default=None, description="price [currency/MWh]")
-    quantity: float | None = Field(default=None, description="quantity [MW or MWh, by the market's definition]")
-    bid: float | None = Field(default=None, description="best bid [currency/MWh]")
-    ask: float | None = Field(default=None, description="best ask [currency/MWh]")
-    currency: str | None = Field(default=None, max_length=3, description="ISO 4217")
-    revision: Int64 | None = Field(default=None, description="run or revision of the same interval")
+    price: float | None = Field(default=None, description="price [currency/unit of the market, mostly MWh]")
+    quantity: float | None = Field(
+        default=None, description="traded or settled [the market's unit]; demand, renewable output and forecasts [MW]"
+    )
+    bid: float | None = Field(default=None, description="best bid [currency/unit]")
+    ask: float | None = Field(default=None, description="best ask [currency/unit]")
+    currency: str | None = Field(default=None, max_length=3, description="ISO 4217; null: the market's own")
+    revision: Int64 | None = Field(
+        default=None, description="run of the same interval, null is 0; of trades at one moment, which of them"
+    )
+    bid_quantity: float | None = Field(default=None, description="wanted at the best bid [the market's unit]")
+    ask_quantity: float | None = Field(default=None, description="offered at the best ask [the market's unit]")
+    bid_depth: float | None = Field(default=None, description="wanted at all levels that are shown [the market's unit]")
+    ask_depth: float | None = Field(
+        default=None, description="offered at all levels that are shown [the market's unit]"
+    )
+    energy_price: float | None = Field(default=None, description="energy component of an LMP [currency/MWh]")
+    congestion_price: float | None = Field(default=None, description="congestion component of an LMP [currency/MWh]")
+    loss_price: float | None = Field(default=None, description="loss component of an LMP [currency/MWh]")
+    interval_s: Int64 | None = Field(
+        default=None, description="length of the interval [s], where it is not the market's settlement interval"
+    )
 
 
 class TickBatch(ColumnBatch):
@@ -46,6 +72,14 @@ class TickBatch(ColumnBatch):
                 ("ask", pa.float64()),
                 ("currency", pa.string()),
                 ("revision", pa.int64()),
+                ("bid_quantity", pa.float64()),
+                ("ask_quantity", pa.float64()),
+                ("bid_depth", pa.float64()),
+                ("ask_depth", pa.float64()),
+                ("energy_price", pa.float64()),
+                ("congestion_price", pa.float64()),
+                ("loss_price", pa.float64()),
+                ("interval_s", pa.int64()),
             ]
         ),
         identity=("market", "symbol"),

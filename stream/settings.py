@@ -82,6 +82,7 @@ class Settings(BaseSettings):
     partitions: PositiveInt = Field(default=8, description="partitions of each topic, when the engine creates it")
     replication: PositiveInt = Field(default=1, description="replicas of each topic, when the engine creates it")
     redis_expiry_s: PositiveInt = Field(default=3_600, description="how long a latest value lives in Redis")
+    markets_file: Path | None = Field(default=None, description="market definitions (TOML) beside and before ours")
     mqtt: MqttSettings = MqttSettings()
     bridge: BridgeSettings = BridgeSettings()
     worker: WorkerSettings = WorkerSettings()

@@ -10,12 +10,14 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from schemas.alerts import Alert
+from schemas.markets import DAY_S, Market
 from schemas.readings import Reading
 from schemas.registry import RegistryEntry
 from schemas.rejected import Rejected
 from schemas.ticks import Tick
 from schemas.topics import TOPICS
 from schemas.windows import WindowAggregate
+from stream.markets import load_markets
 from stream.settings import NESTED, PREFIX, Settings
 from stream.stack.settings import PREFIX as STACK_PREFIX
 from stream.stack.settings import StackSettings
@@ -32,8 +34,15 @@ def _table(*rows: tuple[str, ...]) -> str:
 
 def _kind(field: FieldInfo) -> str:
     text = str(field.annotation).lower()
-    words = (("datetime", "time"), ("float", "number"), ("int", "whole number"))
-    name = next((name for word, name in words if word in text), "text")
+    words = (
+        (r"\w*datetime", "time"),
+        ("tuple", "list"),
+        ("bool", "true or false"),
+        (r"\w*float", "number"),
+        (r"int\b", "whole number"),
+        (r"literal\[\d", "whole number"),
+    )
+    name = next((name for word, name in words if re.search(rf"\b{word}", text)), "text")
     return name if field.is_required() or field.default is not None else f"{name}, may be null"
 
 
@@ -58,6 +67,22 @@ def _topics() -> str:
         for spec in TOPICS
     ]
     return _table(("topic", "key", "kept"), *rows)
+
+
+def _markets() -> str:
+    rows = [
+        (
+            f"`{one.market}`",
+            one.kind,
+            f"{one.currency}/{one.unit}",
+            one.timezone,
+            "a day" if one.interval_s == DAY_S else f"{one.interval_s // 60} min",
+            one.label,
+            " to ".join("-" if limit is None else f"{limit:g}" for limit in (one.price_floor, one.price_cap)),
+        )
+        for one in load_markets().values()
+    ]
+    return _table(("market", "kind", "price", "time zone", "interval", "label", "floor to cap"), *rows)
 
 
 def _default(field: FieldInfo) -> str:
@@ -86,6 +111,8 @@ def _settings() -> str:
 BLOCKS: dict[str, Callable[[], str]] = {
     "reading": _model(Reading),
     "tick": _model(Tick),
+    "market": _model(Market),
+    "markets": _markets,
     "registry": _model(RegistryEntry),
     "alert": _model(Alert),
     "rejected": _model(Rejected),
