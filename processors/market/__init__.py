@@ -1,0 +1,1 @@
+"""What prices say: bars, volatility, liquidity, duration, correlation, clearing, renewable impact, anomalies."""
