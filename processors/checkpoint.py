@@ -10,7 +10,7 @@ from processors.state import COLUMNS, SHARD_ROWS, MeterState
 from schemas.errors import CheckpointError
 from schemas.layout import Ints
 
-VERSION = 1
+VERSION = 2
 
 
 def _kind(numpy_kind: str, width: int) -> pa.DataType:

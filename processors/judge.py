@@ -43,6 +43,33 @@ class Judging:
 
 
 @dataclass(frozen=True)
+class Past:
+    """What was known of each reading's meter before it came, one value per reading; NaN where nothing was.
+
+    Attributes:
+        interval_s: float32[n], the meter's usual interval [s].
+        last_kw: float32[n], mean power of the interval before [kW].
+        day_mean_kw: float32[n], mean power over about a day [kW].
+        peak_kw: float32[n], highest mean power of an interval [kW].
+    """
+
+    interval_s: npt.NDArray[np.float32]
+    last_kw: npt.NDArray[np.float32]
+    day_mean_kw: npt.NDArray[np.float32]
+    peak_kw: npt.NDArray[np.float32]
+
+    @classmethod
+    def unknown(cls, count: int) -> "Past":
+        """Return the past of meters of which nothing is known, to be filled in."""
+        return cls(*(np.full(count, np.nan, dtype=np.float32) for _ in range(4)))
+
+    def note(self, at: Positions, state: MeterState, row: Positions) -> None:
+        """Fill in what the state says of some readings' meters."""
+        self.interval_s[at], self.last_kw[at] = state.interval_s[row], state.last_kw[row]
+        self.day_mean_kw[at], self.peak_kw[at] = state.day_mean_kw[row], state.peak_kw[row]
+
+
+@dataclass(frozen=True)
 class Judgement:
     """What was found, one value per reading.
 
@@ -51,12 +78,14 @@ class Judgement:
         score: float32[n], 0 to 1, higher is more unusual; NaN where there is nothing to judge by.
         expected_kwh: float64[n], what the meter usually uses at this time of the week [kWh]; NaN where unknown.
         in_order: bool[n], false for readings that are not newer than the newest already seen of their meter.
+        past: what was known before.
     """
 
     flag: npt.NDArray[np.int8]
     score: npt.NDArray[np.float32]
     expected_kwh: Floats
     in_order: Mask
+    past: Past
 
 
 def judge(
@@ -81,6 +110,7 @@ def judge(
     score = np.full(n, np.nan, dtype=np.float32)
     expected = np.full(n, np.nan)
     anomalous, in_order = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
+    past = Past.unknown(n)
     slot = slot_of(time_us)
     for turn in rounds(rows):
         at = turn if skip is None else turn[~skip[turn]]
@@ -90,9 +120,10 @@ def judge(
         state.last_time_us[rows[at]] = time_us[at]
         at = at[measured]
         if len(at):
+            past.note(at, state, rows[at])
             outcome = _judge_round(state, rows[at], slot[at], energy[at], judging)
             score[at], expected[at], anomalous[at] = outcome
-    return Judgement(_flags(batch, anomalous, judging), score, expected, in_order)
+    return Judgement(_flags(batch, anomalous, judging), score, expected, in_order, past)
 
 
 def slot_of(time_us: Ints) -> npt.NDArray[np.int64]:
@@ -151,6 +182,7 @@ def _judge_round(
     squared = z * z
     score = np.where(warm, squared / (squared + judging.unusual_z**2), np.nan)
     capped = np.where(anomalous, judging.times_average * average, power)
+    _learn_recent(state, row, power, capped, interval_s, judging)
     _learn(state, row, capped, interval_s, average, sigma, judging)
     # What comes again and again is a habit: its slot follows it, a few sigma at a time.
     _learn_slot(state, row, slot, np.where(anomalous, np.minimum(power, expected + 3 * sigma), power), sigma)
@@ -169,6 +201,19 @@ def _usual(
     own = state.slot_spread_kw[row, look]
     settled = (look == slot) & (state.slot_count[row, slot] >= _SETTLED)
     return expected, np.where(settled, own, np.maximum(own, state.spread_kw[row]))
+
+
+def _learn_recent(
+    state: MeterState, row: Positions, power: Floats, capped: Floats, interval_s: Floats, judging: Judging
+) -> None:
+    """Keep the newest power, the mean of about a day and the highest power, which fades as the past does."""
+    known = state.covered_s[row] > 0
+    weight = interval_s / np.clip(state.covered_s[row] + interval_s, interval_s, np.maximum(_DAY_S, interval_s))
+    mean = np.where(known, state.day_mean_kw[row], capped)
+    state.day_mean_kw[row] = mean + weight * (capped - mean)
+    peak = np.where(known, state.peak_kw[row] * np.maximum(1.0 - interval_s / judging.memory_s, 0.0), capped)
+    state.peak_kw[row] = np.maximum(peak, capped)
+    state.last_kw[row] = power
 
 
 def _learn(

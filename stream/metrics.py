@@ -88,6 +88,10 @@ class WorkerMetrics:
             "meterstream_worker_lag_records", "Records not yet processed.", ["partition"], registry=registry
         )
         self.meters = Gauge("meterstream_worker_state_meters", "Meters in memory.", ["partition"], registry=registry)
+        self.model = Gauge(
+            "meterstream_worker_model_serving", "1 for the model that scores readings.", ["model"], registry=registry
+        )
+        self.models_refused = counter("models_refused", "Models that could not be used, by name.", ("model",))
         self.batch = Histogram(
             "meterstream_worker_batch_readings",
             "Readings per delivery.",

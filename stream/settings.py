@@ -65,6 +65,14 @@ class WorkerSettings(_Group):
     metrics_port: int = Field(default=0, ge=0, description="HTTP port of /metrics and /health; 0 finds a free one")
 
 
+class ModelSettings(_Group):
+    """Models that score readings; where there is none, each meter's own past is all that scores."""
+
+    dir: Path | None = Field(default=None, description="folder of the registry; empty: `models` under local_dir")
+    name: str = Field(default="forest", description="model whose champion scores")
+    refresh_s: PositiveFloat = Field(default=5.0, description="how often a worker looks for another champion")
+
+
 class Settings(BaseSettings):
     """Everything that can be set; nested ones as `METERSTREAM_BRIDGE__LINGER_MS=20`."""
 
@@ -86,6 +94,12 @@ class Settings(BaseSettings):
     mqtt: MqttSettings = MqttSettings()
     bridge: BridgeSettings = BridgeSettings()
     worker: WorkerSettings = WorkerSettings()
+    models: ModelSettings = ModelSettings()
+
+    @property
+    def models_dir(self) -> Path:
+        """Folder of the model registry."""
+        return self.models.dir or self.local_dir / "models"
 
 
 def load() -> Settings:

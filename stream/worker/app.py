@@ -12,6 +12,7 @@ import structlog
 from faust.exceptions import ConsumerNotStarted
 from prometheus_client import CollectorRegistry
 
+from models.registry import Registry
 from processors.judge import Judging
 from processors.validate import Limits
 from schemas.registry import RegistryEntry
@@ -29,6 +30,7 @@ from stream.worker.gaps import GapReader
 from stream.worker.keepers import Keeper
 from stream.worker.newest import NewestKeeper
 from stream.worker.publish import Publisher
+from stream.worker.serving import ModelServing
 from stream.worker.watch import Look
 from stream.worker.windows import WindowPublisher
 from stream.worker.worker import Worker
@@ -129,6 +131,8 @@ def build_app(
         "meter-state", key_type=bytes, value_type=bytes, partitions=partitions, extra_topic_configs=_CHANGELOG
     )
     newest = NewestKeeper(latest, metrics)
+    serving = ModelServing(Registry(settings.models_dir), settings.models.name, metrics)
+    serving.refresh()
     deliverer = Deliverer(METERS_RAW.name, topic_id, store, newest, Publisher(app), metrics)
     worker = Worker(
         app,
@@ -138,11 +142,13 @@ def build_app(
         metrics,
         limits=Limits(),
         judging=Judging(),
+        score=serving.score,
         checkpoint_interval_s=settings.worker.checkpoint_interval_s,
     )
     _add_agents(app, settings, worker, store)
     _add_background(app, worker)
     app.task(newest.run)
+    app.task(partial(_refresh, app, serving, settings.models.refresh_s))
     app.task(WindowPublisher(app, outbox).run)
     return WorkerApp(app, worker, registry)
 
@@ -197,6 +203,13 @@ def _add_agents(app: Any, settings: Settings, worker: Worker, store: Store) -> N
         async for events in stream.noack_take(_FEW, within=_SOON_S):
             await _or_crash(app, registry.take(events))
             yield
+
+
+async def _refresh(app: Any, serving: ModelServing, every_s: float) -> None:
+    """Look for another champion now and then; loading one must not hold up the stream."""
+    while not app.should_stop:
+        await app.sleep(every_s)
+        await asyncio.to_thread(serving.refresh)
 
 
 def _topic(app: Any, spec: TopicSpec) -> Any:

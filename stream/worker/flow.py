@@ -1,12 +1,13 @@
 """The pure part of the worker, for one partition: records in, judged columns out, state moved on."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from processors.alerts import raise_alerts
-from processors.judge import Judgement, Judging, judge
+from processors.judge import Judgement, Judging, Past, judge
 from processors.state import SHARD_ROWS, MeterState
 from processors.validate import FAILURES, Limits, validate
 from processors.windows import watermark
@@ -18,6 +19,15 @@ from schemas.errors import StepMissing
 from schemas.layout import Ints, Mask, Positions, instant_of
 from schemas.readings import ReadingBatch
 from schemas.rejected import Reason, Rejected
+
+#: A model's scores of readings, float32[n], 0 to 1, NaN where it has nothing to say. They depend on a reading and its
+#: meter's past alone, and change nothing of the state, so that a replay may run with another model.
+Score = Callable[[ReadingBatch, Past], npt.NDArray[np.float32]]
+
+
+def no_model(batch: ReadingBatch, _past: Past) -> npt.NDArray[np.float32]:
+    """Score nothing: each meter's own past is all there is."""
+    return np.full(len(batch), np.nan, dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -102,6 +112,7 @@ class PartitionFlow:
         limits: validation bounds.
         judging: judgement bounds.
         next_offset: where to begin.
+        score: of the model that serves.
 
     Attributes:
         next_offset: first offset that has not been processed.
@@ -116,6 +127,7 @@ class PartitionFlow:
         limits: Limits,
         judging: Judging,
         next_offset: int = 0,
+        score: Score = no_model,
     ) -> None:
         self.partition = partition
         self.state = state
@@ -124,6 +136,7 @@ class PartitionFlow:
         self._shard_offset = shard_offset
         self._limits = limits
         self._judging = judging
+        self._score = score
 
     def process(self, records: Sequence[Record]) -> Step | None:
         """Take records in order; those already processed are passed over.
@@ -152,6 +165,8 @@ class PartitionFlow:
         self.next_offset = int(offsets[-1]) + 1
         rows = self.state.rows(batch.meter_number)
         judgement = judge(batch, rows, self.state, self._judging, self._seen(rows, offset))
+        # The more unusual of two views: that of the meter's own past, and that of all meters.
+        score = np.fmax(judgement.score, self._score(batch, judgement.past))
         return Step(
             self.partition,
             first_offset,
@@ -160,7 +175,7 @@ class PartitionFlow:
             rows,
             offset,
             arrived_us,
-            judgement,
+            replace(judgement, score=score),
             rejected,
             rejected_at,
         )

@@ -16,7 +16,7 @@ from schemas.topics import CONTENT_TYPE, METERS_RAW
 from stream.metrics import WorkerMetrics
 from stream.worker.checkpoints import Checkpoints, shards_of
 from stream.worker.deliver import Deliverer
-from stream.worker.flow import PartitionFlow, Record, Step
+from stream.worker.flow import PartitionFlow, Record, Score, Step
 from stream.worker.gaps import GapReader
 
 _log = structlog.get_logger("worker")
@@ -33,6 +33,7 @@ class Worker:
         metrics: what the worker counts.
         limits: validation bounds.
         judging: judgement bounds.
+        score: of the model that serves.
         checkpoint_interval_s: how often state is saved [s].
     """
 
@@ -46,6 +47,7 @@ class Worker:
         *,
         limits: Limits,
         judging: Judging,
+        score: Score,
         checkpoint_interval_s: float,
     ) -> None:
         self._app = app
@@ -55,6 +57,7 @@ class Worker:
         self._metrics = metrics
         self._limits = limits
         self._judging = judging
+        self._score = score
         self._interval_s = checkpoint_interval_s
         self._flows: dict[int, PartitionFlow] = {}
         self._touched: dict[int, set[int]] = defaultdict(set)
@@ -185,7 +188,7 @@ class Worker:
 
     def _restore(self, partition: int) -> PartitionFlow:
         state, offsets = self._checkpoints.load(partition)
-        flow = PartitionFlow(METERS_RAW.name, partition, state, offsets, self._limits, self._judging)
+        flow = PartitionFlow(METERS_RAW.name, partition, state, offsets, self._limits, self._judging, score=self._score)
         self._flows[partition] = flow
         return flow
 

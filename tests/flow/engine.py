@@ -18,7 +18,7 @@ from sinks.memory import MemoryLatest, MemoryStore
 from stream.metrics import WorkerMetrics
 from stream.worker.checkpoints import shards_of
 from stream.worker.deliver import Deliverer
-from stream.worker.flow import PartitionFlow, Record
+from stream.worker.flow import PartitionFlow, Record, Score, no_model
 from stream.worker.newest import NewestKeeper
 from stream.worker.publish import Publisher
 from tests.builders import TOPIC, TOPIC_ID
@@ -54,6 +54,7 @@ class Engine:
         latest: Redis.
         changelog: (partition, shard) -> saved shard, as Kafka holds it.
         committed: partition -> first record that Kafka gives again after a restart.
+        score: of the model that serves.
     """
 
     def __init__(
@@ -63,12 +64,14 @@ class Engine:
         latest: MemoryLatest | None = None,
         changelog: dict[tuple[int, int], bytes] | None = None,
         committed: dict[int, int] | None = None,
+        score: Score = no_model,
     ) -> None:
         self.store = store if store is not None else MemoryStore()
         self.outbox = outbox if outbox is not None else Outbox()
         self.latest = latest if latest is not None else MemoryLatest()
         self.changelog = changelog if changelog is not None else {}
         self.committed: dict[int, int] = committed if committed is not None else defaultdict(int)
+        self.score = score
         metrics = WorkerMetrics(CollectorRegistry())
         self.newest = NewestKeeper(self.latest, metrics)
         self.deliverer = Deliverer(TOPIC, TOPIC_ID, self.store, self.newest, cast("Publisher", self.outbox), metrics)
@@ -77,13 +80,13 @@ class Engine:
 
     def restart(self) -> "Engine":
         """What a new process finds: everything outside, nothing of what was in memory."""
-        return Engine(self.store, self.outbox, self.latest, self.changelog, self.committed)
+        return Engine(self.store, self.outbox, self.latest, self.changelog, self.committed, self.score)
 
     async def flow(self, partition: int) -> PartitionFlow:
         if partition not in self.flows:
             saved = [checkpoint.read(data) for (of, _), data in self.changelog.items() if of == partition]
             state, offsets = checkpoint.restore(saved, TOPIC_ID)
-            flow = PartitionFlow(TOPIC, partition, state, offsets, Limits(), JUDGING)
+            flow = PartitionFlow(TOPIC, partition, state, offsets, Limits(), JUDGING, score=self.score)
             position = await self.deliverer.position(partition, self.committed[partition])
             flow.next_offset = min(self.committed[partition], position.next_offset)
             self.flows[partition] = flow

@@ -18,6 +18,7 @@ from tests.bad_input import UNREADABLE_PAYLOADS
 from tests.builders import ARROW, START_US, payload, reading, record
 from tests.flow.engine import Engine, Outbox
 from tests.strategies import cuts, streams
+from tests.trained import scorer
 
 GARBAGE = [(data, kind) for name, (data, kind, _) in UNREADABLE_PAYLOADS.items() if "10 MB" not in name]
 
@@ -89,7 +90,7 @@ def state_of(state: MeterState) -> dict[str, list[bytes]]:
 
 
 async def run(log: list[Record], history: list[Life], store: MemoryStore, outbox: Outbox) -> Engine:
-    engine = Engine(store, outbox)
+    engine = Engine(store, outbox, score=scorer().score)
     if log:
         engine.committed[0] = log[0].offset
     for life in history:
@@ -137,7 +138,7 @@ def test_the_same_log_again_in_another_life_of_the_topic_changes_nothing_but_the
     before = engine.told()
 
     async def again() -> dict[str, Any]:
-        other = Engine(engine.store, engine.outbox)
+        other = Engine(engine.store, engine.outbox, score=engine.score)
         other.deliverer._topic_id = "life-2"
         if log:
             other.committed[0] = log[0].offset

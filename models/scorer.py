@@ -1,0 +1,79 @@
+"""A loaded model as the stream uses it: readings and their past in, calibrated scores out."""
+
+import numpy as np
+import numpy.typing as npt
+
+from models.forest import Forest
+from models.manifest import Calibration, Manifest
+from processors.calibration import score_of
+from processors.features import Matrix, features
+from processors.judge import Past
+from schemas.layout import Floats
+from schemas.readings import ReadingBatch
+
+Scores = npt.NDArray[np.float32]
+
+
+class Scorer:
+    """Scores readings; never changes.
+
+    Args:
+        manifest: what is written down about it.
+        forest: the model itself.
+    """
+
+    def __init__(self, manifest: Manifest, forest: Forest) -> None:
+        self.manifest = manifest
+        self.forest = forest
+        self._holidays = np.array(manifest.holidays, dtype=np.int64)
+        self._calibrated = Calibrated(manifest.calibration)
+
+    @property
+    def name(self) -> str:
+        """Name and version."""
+        return f"{self.manifest.name}/{self.manifest.version}"
+
+    def features(self, batch: ReadingBatch, past: Past) -> Matrix:
+        """Return what the model sees of readings, float32[n, 13]."""
+        return features(batch, past, self._holidays)
+
+    def score(self, batch: ReadingBatch, past: Past) -> Scores:
+        """Return float32[n], 0 to 1 on the common scale; NaN for readings whose meter has no past."""
+        known = np.flatnonzero(past.peak_kw > 0)
+        scores = np.full(len(batch), np.nan, dtype=np.float32)
+        if len(known):
+            matrix = self.features(batch, past)[known]
+            share = self._calibrated.share(self.forest.score(matrix), past.day_mean_kw[known])
+            scores[known] = score_of(share, past.interval_s[known])
+        return scores
+
+
+class Calibrated:
+    """From the forest's own score to the share of healthy readings of such meters that are as strange.
+
+    Args:
+        calibration: as the manifest has it.
+    """
+
+    def __init__(self, calibration: Calibration) -> None:
+        self._edges = np.array(calibration.size_edges_kw)
+        self._log_shares = np.log(calibration.shares)
+        self._thresholds = [np.array(row) for row in calibration.thresholds]
+
+    def share(self, raw: Floats, day_mean_kw: npt.NDArray[np.float32]) -> Floats:
+        """Return float64[n], 0 to 1; beyond the rarest reading that was seen, the tail goes on as it ended.
+
+        Args:
+            raw: float64[n], the forest's own scores.
+            day_mean_kw: float32[n], how large the meters are [kW].
+        """
+        group = np.digitize(day_mean_kw, self._edges)
+        log_share = np.empty(len(raw))
+        for number, thresholds in enumerate(self._thresholds):
+            mine = group == number
+            log_share[mine] = np.interp(raw[mine], thresholds, self._log_shares)
+            beyond = mine & (raw > thresholds[-1])
+            slope = (self._log_shares[-1] - self._log_shares[-3]) / max(thresholds[-1] - thresholds[-3], 1e-6)
+            log_share[beyond] += (raw[beyond] - thresholds[-1]) * slope
+        share: Floats = np.exp(log_share)
+        return share

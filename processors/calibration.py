@@ -1,0 +1,31 @@
+"""Scores that mean the same everywhere: how rarely a healthy meter shows something as unusual."""
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.layout import Floats
+
+#: (days between two readings as unusual as this of one healthy meter, score); linear in the logarithm of the days.
+SCALE = ((0.01, 0.0), (0.1, 0.3), (1.0, 0.5), (10.0, 0.70), (100.0, 0.85), (1_000.0, 0.95), (100_000.0, 1.0))
+
+_LOG_DAYS = np.log10([days for days, _ in SCALE])
+_SCORES = np.array([score for _, score in SCALE])
+_DAY_S = 86_400.0
+
+
+def score_of(share: Floats, interval_s: npt.NDArray[np.float32] | Floats) -> npt.NDArray[np.float32]:
+    """Turn "so small a share of healthy readings is as unusual" into a score.
+
+    A score of 0.70 is what a healthy meter shows once in 10 days, 0.85 once in 100, 0.95 once in 1,000, whatever the
+    class of the meter and the length of its interval. Alerts from 0.85 on are therefore about 100 per 10,000 meters
+    and day where nothing is wrong, those from 0.95 on about 10.
+
+    Args:
+        share: float64[n], 0 to 1; NaN where not known.
+        interval_s: of the meters [s].
+
+    Returns: float32[n], 0 to 1; NaN where not known.
+    """
+    days = interval_s / _DAY_S / np.maximum(share, 1e-12)
+    scores: npt.NDArray[np.float32] = np.interp(np.log10(days), _LOG_DAYS, _SCORES).astype(np.float32)
+    return scores

@@ -1,0 +1,1 @@
+"""Where models are trained: readings from files or a simulation, in the order of time."""

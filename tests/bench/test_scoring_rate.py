@@ -1,0 +1,73 @@
+"""How fast a forest of the usual size scores, per size of the batch, beside scikit-learn's own `score_samples`."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+
+from models.forest import Forest, fit
+from models.registry import Registry
+from models.scorer import Scorer
+from models.training import History, Plan, train
+from processors.judge import Judging, judge
+from processors.state import MeterState
+from tests.trained import readings
+
+
+@pytest.fixture(scope="module")
+def forest() -> Forest:
+    return fit(History.of([readings()], np.empty(0, dtype=np.int64)).matrix, trees=100, samples=256, seed=0)
+
+
+def cpu_s(call: Callable[[], object], times: int) -> np.ndarray:
+    """CPU time of each call [s], float64[times]; that of others on the machine does not count."""
+    taken = np.empty(times)
+    for turn in range(times):
+        started = time.process_time()
+        call()
+        taken[turn] = time.process_time() - started
+    return taken
+
+
+def told(what: str, rows: int, taken: np.ndarray) -> float:
+    """Print rate and tail, and return the rate."""
+    rate = rows / taken.mean()
+    tail = f"p99 {1e3 * np.quantile(taken, 0.99):.2f} ms"
+    print(f"\nbatches of {rows:,}, {what}: {rate:,.0f} readings/s per core, {tail}")  # noqa: T201 - what a benchmark is for
+    return float(rate)
+
+
+@pytest.mark.parametrize("rows", [1, 64, 1_000, 10_000])
+def test_the_forest_is_no_slower_than_the_library_that_fitted_it(forest: Forest, rows: int) -> None:
+    matrix = np.random.default_rng(0).normal(size=(rows, len(forest.fill))).astype(np.float32)
+    times = max(20, min(400, 400_000 // rows))
+    ours = told("forest", rows, cpu_s(lambda: forest.score(matrix), times))
+    theirs = told("scikit-learn's score_samples", rows, cpu_s(lambda: forest.fitted.score_samples(matrix), times))
+    assert ours > theirs
+
+
+@pytest.mark.parametrize(("rows", "least_per_s"), [(1_000, 20_000), (10_000, 100_000)])
+def test_features_forest_and_calibration_keep_up(rows: int, least_per_s: float) -> None:
+    """What a worker pays for a model; 1,000 readings are what comes in 50 ms of 20,000 a second."""
+    scorer = _scorer()
+    stream, state = readings(), MeterState()
+    past = judge(stream, state.rows(stream.meter_number), state, Judging()).past
+    order = np.random.default_rng(0).integers(len(stream) // 2, len(stream), rows)
+    batch = stream.take(order)
+    known = type(past)(*(getattr(past, name)[order] for name in ("interval_s", "last_kw", "day_mean_kw", "peak_kw")))
+    taken = cpu_s(lambda: scorer.score(batch, known), max(20, 400_000 // rows))
+    assert told("with features and calibration", rows, taken) > least_per_s
+    assert np.quantile(taken, 0.99) < 0.1
+
+
+def _scorer() -> Scorer:
+    plan = Plan("forest", "v1", "a benchmark", np.empty(0, dtype=np.int64), datetime(2024, 1, 15, tzinfo=UTC))
+    manifest, data = train(iter([readings()]), plan)
+    with TemporaryDirectory() as folder:
+        registry = Registry(Path(folder))
+        registry.add(manifest, data)
+        return registry.load("forest", "v1")
