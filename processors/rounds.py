@@ -27,18 +27,19 @@ def rounds(meter_row: npt.NDArray[np.intp]) -> list[Positions]:
     return np.split(order[by_rank], np.cumsum(np.bincount(rank))[:-1])
 
 
-def repeats(meter_row: npt.NDArray[np.intp], time_us: Ints) -> Mask:
-    """Say which readings repeat an earlier one of the same batch: same meter, same time.
+def repeats(*identity: Ints) -> Mask:
+    """Say which rows repeat an earlier one of the same batch.
 
     Args:
-        meter_row: intp[n], state row of each reading's meter.
-        time_us: int64[n], reading time [us].
+        identity: int64[n] each, what names a row, such as meter and time.
 
     Returns: bool[n], true for every occurrence but the first.
     """
-    repeated = np.zeros(len(meter_row), dtype=bool)
-    order = np.lexsort((time_us, meter_row))  # stable: the first occurrence leads its group
-    row, time = meter_row[order], time_us[order]
-    same = (row[1:] == row[:-1]) & (time[1:] == time[:-1])
+    repeated = np.zeros(len(identity[0]), dtype=bool)
+    order = np.lexsort(identity[::-1])  # stable: the first occurrence leads its group
+    same = np.ones(max(len(order) - 1, 0), dtype=bool)
+    for column in identity:
+        ordered = column[order]
+        same &= ordered[1:] == ordered[:-1]
     repeated[order[1:][same]] = True
     return repeated

@@ -1,16 +1,19 @@
 """One unit of delivery: what a worker hands to the sinks for some Kafka records, and what they answer."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from schemas import json_writer
 from schemas.alerts import Alert
-from schemas.layout import Ints, Mask, Positions, instant_of
+from schemas.layout import ColumnBatch, Ints, Mask, Positions, instant_of
 from schemas.readings import ReadingBatch
 from schemas.rejected import Reason, Rejected
+
+B = TypeVar("B", bound=ColumnBatch)
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,71 @@ class Progress:
     lost_records: int = 0
 
 
+class StoredRows(Generic[B]):
+    """Rows ready to be stored, as columns of one length; what every kind of them can do."""
+
+    batch: B
+    flag: npt.NDArray[np.int8]
+    newest: Mask
+    partition: Ints
+    offset: Ints
+    arrived_us: Ints
+
+    _ARRAYS: ClassVar[tuple[str, ...]]
+
+    def __init__(self, **columns: Any) -> None:
+        raise NotImplementedError
+
+    @property
+    def key_id(self) -> Ints:
+        """int64[n], database key of what each row is of."""
+        raise NotImplementedError
+
+    def meter_number(self, row: int) -> str | None:
+        """Return whose reading a row is, None where it is no meter's."""
+        raise NotImplementedError
+
+    def __len__(self) -> int:
+        return len(self.batch)
+
+    def as_rejected(self, topic: str, mask: Mask, reason: Reason, detail: str) -> list[Rejected]:
+        """Describe some of the rows as rejected."""
+        found = self.where(mask) if mask.any() else None
+        if found is None:
+            return []
+        return [
+            Rejected.of(
+                payload,
+                reason,
+                detail,
+                source=f"{topic}[{found.partition[row]}]@{found.offset[row]}",
+                rejected_at=instant_of(int(found.arrived_us[row])),
+                meter_number=found.meter_number(row),
+            )
+            for row, payload in enumerate(json_writer.write_rows(found.batch))
+        ]
+
+    def where(self, mask: Mask) -> Self:
+        """Return the rows where the mask is true."""
+        if mask.all():
+            return self
+        arrays = {name: getattr(self, name)[mask] for name in self._ARRAYS}
+        return type(self)(batch=self.batch.where(mask), **arrays)
+
+    def take(self, positions: Positions) -> Self:
+        """Return the rows at these positions, in this order."""
+        arrays = {name: getattr(self, name)[positions] for name in self._ARRAYS}
+        return type(self)(batch=self.batch.take(positions), **arrays)
+
+    @classmethod
+    def concat(cls, parts: Sequence[Self]) -> Self:
+        """Put rows one behind the other; there is at least one part."""
+        arrays: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in cls._ARRAYS}
+        return cls(batch=type(parts[0].batch).concat([part.batch for part in parts]), **arrays)
+
+
 @dataclass(frozen=True)
-class Rows:
+class Rows(StoredRows[ReadingBatch]):
     """Readings ready to be stored, one value per reading; a meter and time may come more than once.
 
     Attributes:
@@ -66,58 +132,35 @@ class Rows:
 
     _ARRAYS = ("meter_id", "group_id", "flag", "score", "newest", "partition", "offset", "arrived_us", "mark_us")
 
-    def __len__(self) -> int:
-        return len(self.batch)
+    @property
+    def key_id(self) -> Ints:
+        """int64[n], database key of the meter."""
+        return self.meter_id
 
-    def as_rejected(self, topic: str, mask: Mask, reason: Reason, detail: str) -> list[Rejected]:
-        """Describe some of the rows as rejected."""
-        found = self.where(mask) if mask.any() else None
-        if found is None:
-            return []
-        return [
-            Rejected.of(
-                payload,
-                reason,
-                detail,
-                source=f"{topic}[{found.partition[row]}]@{found.offset[row]}",
-                rejected_at=instant_of(int(found.arrived_us[row])),
-                meter_number=found.batch.meter_number[row].as_py(),
-            )
-            for row, payload in enumerate(json_writer.write_rows(found.batch))
-        ]
+    def meter_number(self, row: int) -> str | None:
+        """Return the meter of a reading."""
+        name: str = self.batch.meter_number[row].as_py()
+        return name
 
-    def where(self, mask: Mask) -> "Rows":
-        """Return the rows where the mask is true."""
-        if mask.all():
-            return self
-        return Rows(self.batch.where(mask), **{name: getattr(self, name)[mask] for name in self._ARRAYS})
 
-    def take(self, positions: Positions) -> "Rows":
-        """Return the rows at these positions, in this order."""
-        return Rows(self.batch.take(positions), **{name: getattr(self, name)[positions] for name in self._ARRAYS})
-
-    @classmethod
-    def concat(cls, parts: list["Rows"]) -> "Rows":
-        """Put rows one behind the other."""
-        arrays: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in cls._ARRAYS}
-        return cls(ReadingBatch.concat([part.batch for part in parts]), **arrays)
+R = TypeVar("R", bound=StoredRows[Any])
 
 
 @dataclass(frozen=True)
-class Delivery:
+class Delivery(Generic[R]):
     """Everything that one step of the flow leaves behind.
 
     Attributes:
         topic: Kafka topic that the records came from.
         topic_id: identity of this life of the topic.
-        rows: readings to store.
+        rows: what to store.
         alerts: conditions found.
         progress: one entry per partition.
     """
 
     topic: str
     topic_id: str
-    rows: Rows
+    rows: R
     alerts: list[Alert]
     progress: list[Progress]
 
@@ -136,7 +179,7 @@ class Stored:
     conflicting: Mask
     rejected: list[Rejected]
 
-    def account(self, rows: Rows, step: Progress) -> dict[str, int]:
+    def account(self, rows: StoredRows[Any], step: Progress) -> dict[str, int]:
         """Say where the readings of one step of the delivery went; stored, duplicates and rejected add up to them."""
         mine = rows.partition == step.partition
         count, fresh, conflicting = (

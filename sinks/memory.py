@@ -75,10 +75,10 @@ class MemoryStore:
         """Return where a partition stands; one never seen starts at `first_offset`."""
         return self.positions.setdefault((topic, topic_id, partition), Position(first_offset, NO_WATERMARK_US))
 
-    async def resolve(self, meter_numbers: Sequence[str]) -> tuple[Ints, Ints]:
+    async def resolve(self, keys: Sequence[str]) -> tuple[Ints, Ints]:
         """Number meters from 1 in the order of their coming."""
-        ids = [self._meters.setdefault(name, len(self._meters) + 1) for name in meter_numbers]
-        groups = [self._transformer_of.get(name, 0) for name in meter_numbers]
+        ids = [self._meters.setdefault(name, len(self._meters) + 1) for name in keys]
+        groups = [self._transformer_of.get(name, 0) for name in keys]
         return np.array(ids, dtype=np.int64), np.array(groups, dtype=np.int64)
 
     async def register(self, entries: Sequence[RegistryEntry]) -> None:
@@ -94,7 +94,7 @@ class MemoryStore:
         for item in rejected:
             self.rejected.setdefault(item.reject_id, item)
 
-    async def write(self, delivery: Delivery, before_commit: BeforeCommit) -> Stored:
+    async def write(self, delivery: Delivery[Rows], before_commit: BeforeCommit) -> Stored:
         """Store a delivery, or raise the next scripted failure; see `Store.write`."""
         failure = next(self._failures, None)
         if isinstance(failure, MeterstreamError):
@@ -121,7 +121,7 @@ class MemoryStore:
             raise failure.error
         return stored
 
-    def _add(self, delivery: Delivery) -> tuple[Stored, dict[tuple[str, int], dict[str, object]]]:
+    def _add(self, delivery: Delivery[Rows]) -> tuple[Stored, dict[tuple[str, int], dict[str, object]]]:
         """Return the verdict on each row, and the readings with those added that are new."""
         batch, readings = delivery.rows.batch, dict(self.readings)
         fresh, conflicting = np.zeros(len(batch), dtype=bool), np.zeros(len(batch), dtype=bool)

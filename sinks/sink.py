@@ -1,9 +1,9 @@
 """What a sink is: the store keeps everything for good, the latest-value sinks keep what can be made again."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
-from schemas.delivery import Delivery, Position, Rows, Stored
+from schemas.delivery import Delivery, Position, Rows, Stored, StoredRows
 from schemas.layout import Ints
 from schemas.registry import RegistryEntry
 from schemas.rejected import Rejected
@@ -11,9 +11,15 @@ from schemas.rejected import Rejected
 #: Called with the store's verdict while its transaction is still open.
 BeforeCommit = Callable[[Stored], Awaitable[None]]
 
+R = TypeVar("R", bound=StoredRows[Any])
+R_contra = TypeVar("R_contra", bound=StoredRows[Any], contravariant=True)
 
-class Store(Protocol):
-    """Where readings are kept for good. Guarantee: each delivery takes effect wholly and once, or not at all."""
+
+class Journal(Protocol[R]):
+    """Where the rows of one topic are kept for good.
+
+    Guarantee: each delivery takes effect wholly and once, or not at all.
+    """
 
     async def open(self) -> None:
         """Connect; called once, before anything else.
@@ -25,10 +31,10 @@ class Store(Protocol):
     async def position(self, topic: str, topic_id: str, partition: int, first_offset: int) -> Position:
         """Return where a partition stands; one never seen starts at `first_offset`."""
 
-    async def resolve(self, meter_numbers: Sequence[str]) -> tuple[Ints, Ints]:
-        """Return meter ids and transformer ids (0 without one); unknown meters are made known first."""
+    async def resolve(self, keys: Sequence[str]) -> tuple[Ints, Ints]:
+        """Return database keys, and those of their groups (0 without one); unknown keys are made known first."""
 
-    async def write(self, delivery: Delivery, before_commit: BeforeCommit) -> Stored:
+    async def write(self, delivery: Delivery[R], before_commit: BeforeCommit) -> Stored:
         """Store a delivery in one transaction, calling `before_commit` as the last thing before its commit.
 
         Raises:
@@ -36,6 +42,13 @@ class Store(Protocol):
             RowsRefused: nothing was stored, and with these rows nothing ever will be.
             ServiceUnavailable: nothing was stored; try again later.
         """
+
+    async def close(self) -> None:
+        """Disconnect; never called before `open`, and nothing is called after."""
+
+
+class Store(Journal[Rows], Protocol):
+    """Where readings, the registry of meters and all rejects are kept; keys are meters, groups their transformers."""
 
     async def register(self, entries: Sequence[RegistryEntry]) -> None:
         """Take over where meters stand in the grid; a newer entry replaces an older one.
@@ -51,18 +64,15 @@ class Store(Protocol):
             ServiceUnavailable: try again later; repeating is safe.
         """
 
-    async def close(self) -> None:
-        """Disconnect; never called before `open`, and nothing is called after."""
 
-
-class Latest(Protocol):
+class Latest(Protocol[R_contra]):
     """Where newest values are kept for quick reading. Guarantee: an older reading never replaces a newer one."""
 
     async def open(self) -> None:
         """Connect; called once, before anything else."""
 
-    async def write(self, rows: Rows) -> int:
-        """Keep the newest reading of each meter; return how many values were replaced.
+    async def write(self, rows: R_contra) -> int:
+        """Keep the newest row of each key; return how many values were replaced.
 
         Raises:
             ServiceUnavailable: some may have been kept; writing the same rows again is safe.

@@ -3,69 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-import pyarrow as pa
-
 from processors.windows import WindowPartials
 from schemas.alerts import Alert
-from schemas.delivery import NO_WATERMARK_US, Rows
-from schemas.layout import Positions
-from schemas.quality import FLAGS
+from schemas.delivery import NO_WATERMARK_US
 from schemas.registry import RegistryEntry
 from schemas.rejected import Rejected
-from sinks.copy_binary import CopyColumn, instant, integer, number, text
-
-_MEASURES = (
-    "consumption_kwh",
-    "demand_kw",
-    "voltage",
-    "current_amps",
-    "power_factor",
-    "register_kwh",
-    "export_kwh",
-    "reactive_kvarh",
-    "frequency_hz",
-    "temperature_c",
-)
-_PLAIN = (*_MEASURES, "sequence", "source_quality", "phase")
-_PROVENANCE = ("source_partition", "source_offset", "arrived_at")
-_STORED_COLUMNS = ("meter_id", "reading_time", *_PLAIN, "quality_flag", "anomaly_score", *_PROVENANCE)
-
-_FLAG_LABELS = pa.array([str(flag) for flag in FLAGS])
-
-
-def _listed(names: tuple[str, ...], prefix: str = "") -> str:
-    return ", ".join(prefix + name for name in names)
-
-
-#: Staging lives in the session and is emptied by each commit; it is never written to the log.
-STAGING = f"""
-CREATE TEMP TABLE IF NOT EXISTS staged_readings (
-    position integer, meter_id bigint, reading_time timestamptz,
-    {", ".join(f"{name} double precision" for name in _MEASURES)},
-    sequence bigint, source_quality text, phase text,
-    quality_flag quality_flag, anomaly_score real,
-    source_partition integer, source_offset bigint, arrived_at timestamptz
-) ON COMMIT DELETE ROWS;
-"""
-
-#: Straight into the table: twice as fast as through staging, but one row that is there already fails it all.
-COPY_NEW = f"COPY meter_readings ({_listed(_STORED_COLUMNS)}) FROM STDIN (FORMAT BINARY)"
-COPY_READINGS = f"COPY staged_readings (position, {_listed(_STORED_COLUMNS)}) FROM STDIN (FORMAT BINARY)"
-# Answers with the rows that were not added. Where a row came from does not tell: a topic that is made again repeats
-# its partitions and offsets.
-ADD_READINGS = f"""
-WITH added AS (
-    INSERT INTO meter_readings ({_listed(_STORED_COLUMNS)})
-    SELECT {_listed(_STORED_COLUMNS)} FROM staged_readings
-    ON CONFLICT (meter_id, reading_time) DO NOTHING
-    RETURNING meter_id, reading_time
-)
-SELECT position FROM staged_readings s LEFT JOIN added a USING (meter_id, reading_time) WHERE a.meter_id IS NULL
-"""  # noqa: S608 - names are constants of this module
-FIND_DIFFERING = f"""
-SELECT s.position FROM staged_readings s JOIN meter_readings r USING (meter_id, reading_time)
-WHERE s.position = ANY(%s) AND ({_listed(_PLAIN, "s.")}) IS DISTINCT FROM ({_listed(_PLAIN, "r.")})
-"""  # noqa: S608 - names are constants of this module
+from sinks.copy_binary import CopyColumn, instant, number
 
 COPY_WINDOWS = (
     "COPY window_partials (transformer_id, window_s, window_start, readings, energy_uwh, export_uwh, demand_peak_kw, "
@@ -185,29 +128,6 @@ def rejected_arrays(rejected: Sequence[Rejected]) -> list[list[Any]]:
 def registry_arrays(entries: Sequence[RegistryEntry]) -> list[list[Any]]:
     """Return the parameters of REGISTER."""
     return [[getattr(entry, name) for entry in entries] for name in _REGISTRY_FIELDS]
-
-
-def reading_columns(rows: Rows) -> list[CopyColumn]:
-    """Return the columns of COPY_NEW."""
-    batch = rows.batch
-    return [
-        number(rows.meter_id, ">i8"),
-        instant(batch.time_us),
-        *(number(batch.floats(name), ">f8") for name in _MEASURES),
-        integer(batch.column("sequence")),
-        text(batch.column("source_quality")),
-        text(batch.column("phase")),
-        text(_FLAG_LABELS.take(pa.array(rows.flag))),
-        number(rows.score, ">f4"),
-        number(rows.partition, ">i4"),
-        number(rows.offset, ">i8"),
-        instant(rows.arrived_us),
-    ]
-
-
-def staged_columns(rows: Rows, positions: Positions) -> list[CopyColumn]:
-    """Return the columns of COPY_READINGS: those of COPY_NEW, led by the position of each row in its delivery."""
-    return [number(positions, ">i4"), *reading_columns(rows)]
 
 
 def window_columns(partials: WindowPartials) -> list[CopyColumn]:

@@ -1,5 +1,7 @@
 """Every Prometheus metric and its name: `meterstream_<component>_<what>_<unit>`, counted per batch, labels bounded."""
 
+from typing import Any
+
 import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -112,7 +114,7 @@ class WorkerMetrics:
             registry=registry,
         )
 
-    def delivered(self, delivery: Delivery, stored: Stored) -> None:
+    def delivered(self, delivery: Delivery[Any], stored: Stored) -> None:
         """Count a delivery that the database has."""
         self.readings.inc(sum(step.readings for step in delivery.progress))
         self.lost.inc(sum(step.lost_records for step in delivery.progress))

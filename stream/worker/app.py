@@ -14,7 +14,9 @@ from prometheus_client import CollectorRegistry
 
 from models.registry import Registry
 from processors.judge import Judging
+from processors.state import MeterState
 from processors.validate import Limits
+from schemas.delivery import Rows
 from schemas.registry import RegistryEntry
 from schemas.rejected import Rejected
 from schemas.topics import METERS_RAW, METERS_REGISTRY, METERS_REJECTED, TopicSpec
@@ -26,10 +28,11 @@ from stream.stack.endpoints import Endpoints
 from stream.topics import bootstrap_servers
 from stream.worker.checkpoints import Checkpoints
 from stream.worker.deliver import Deliverer
+from stream.worker.flow import PartitionFlow, effects
 from stream.worker.gaps import GapReader
 from stream.worker.keepers import Keeper
 from stream.worker.newest import NewestKeeper
-from stream.worker.publish import Publisher
+from stream.worker.publish import METERS, Publisher
 from stream.worker.serving import ModelServing
 from stream.worker.watch import Look
 from stream.worker.windows import WindowPublisher
@@ -109,7 +112,7 @@ def build_app(
     topic_id: str,
     partitions: int,
     store: Store,
-    latest: Latest,
+    latest: Latest[Rows],
     outbox: WindowOutbox,
 ) -> WorkerApp:
     """Wire the whole flow.
@@ -133,16 +136,16 @@ def build_app(
     newest = NewestKeeper(latest, metrics)
     serving = ModelServing(Registry(settings.models_dir), settings.models.name, metrics)
     serving.refresh()
-    deliverer = Deliverer(METERS_RAW.name, topic_id, store, newest, Publisher(app), metrics)
+    deliverer = Deliverer(METERS_RAW.name, topic_id, effects, store, newest, Publisher(app, METERS), metrics)
     worker = Worker(
         app,
         deliverer,
-        Checkpoints(app, table, topic_id),
+        Checkpoints(app, table, topic_id, MeterState),
         GapReader(endpoints.kafka_url, METERS_RAW.name, settings.worker.app_id),
         metrics,
-        limits=Limits(),
-        judging=Judging(),
-        score=serving.score,
+        make_flow=lambda partition, state, offsets: PartitionFlow(
+            METERS_RAW.name, partition, state, offsets, Limits(), Judging(), score=serving.score
+        ),
         checkpoint_interval_s=settings.worker.checkpoint_interval_s,
     )
     _add_agents(app, settings, worker, store)

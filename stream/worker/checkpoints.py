@@ -2,43 +2,49 @@
 
 import asyncio
 from collections import deque
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from processors import checkpoint
-from processors.state import SHARD_ROWS, MeterState
+from processors.keyed_state import SHARD_ROWS, KeyedState
 from schemas.layout import Ints
 
 #: Shards of one partition that are written at once; bounds the memory and the pause of a checkpoint.
 _SHARDS_AT_ONCE = 16
 
 
-class Checkpoints:
+S = TypeVar("S", bound=KeyedState)
+
+
+class Checkpoints(Generic[S]):
     """Writes and reads the state of partitions, and acknowledges records whose effect on state is safe.
 
     Args:
         app: the Faust application.
         table: key `partition/shard`, value one shard as bytes; its changelog is compacted.
         life: identity of this life of the topic whose offsets are saved.
+        kind: what is kept of each partition.
     """
 
-    def __init__(self, app: Any, table: Any, life: str) -> None:
+    def __init__(self, app: Any, table: Any, life: str, kind: type[S]) -> None:
         self._app = app
         self._life = life
+        self._kind = kind
         self._table = table
         self._saved: dict[int, dict[int, int]] = {}
         self._waiting: dict[int, deque[Any]] = {}
 
-    def load(self, partition: int) -> tuple[MeterState, Ints]:
+    def load(self, partition: int) -> tuple[S, Ints]:
         """Return a partition's state as last checkpointed, and the offset that each of its shards stands for.
 
         Raises:
             CheckpointError: a checkpoint is damaged or of another version.
         """
         prefix = f"{partition}/".encode()
-        shards = [checkpoint.read(value) for key, value in self._table.items() if key.startswith(prefix) and value]
-        state, offsets = checkpoint.restore(shards, self._life)
+        found = [value for key, value in self._table.items() if key.startswith(prefix) and value]
+        shards = [checkpoint.read(value, self._kind) for value in found]
+        state, offsets = checkpoint.restore(shards, self._life, self._kind)
         self._saved[partition] = {shard.number: shard.offset for shard in shards}
         return state, offsets
 
@@ -54,7 +60,7 @@ class Checkpoints:
         self._saved.pop(partition, None)
         self._waiting.pop(partition, None)
 
-    async def save(self, partition: int, state: MeterState, touched: set[int], next_offset: int) -> None:
+    async def save(self, partition: int, state: KeyedState, touched: set[int], next_offset: int) -> None:
         """Save the shards that changed, then acknowledge every record below the oldest of them.
 
         Args:

@@ -16,34 +16,37 @@ the effects of what was stored, while the state is built again.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import structlog
 
-from processors.state import MeterState
-from schemas.delivery import Delivery, Position, Rows, Stored
+from processors.keyed_state import KeyedState
+from schemas.delivery import Delivery, Position, Stored, StoredRows
 from schemas.errors import DatabaseBehind, MeterstreamError, OffsetConflict, RowsRefused, ServiceUnavailable
-from sinks.sink import Store
+from sinks.sink import Journal
 from stream.backoff import Backoff
 from stream.metrics import WorkerMetrics
 from stream.outage import Outage
-from stream.worker.flow import Effects, Step, effects
+from stream.worker.flow import AnyStep, Effects
 from stream.worker.newest import NewestKeeper
 from stream.worker.publish import Publisher
 
 T = TypeVar("T")
+S = TypeVar("S", bound=AnyStep)
+R = TypeVar("R", bound=StoredRows[Any])
 _log = structlog.get_logger("deliver")
 
 
-class Deliverer:
+class Deliverer(Generic[S, R]):
     """Carries steps 4 to 6 out for steps of any partitions, one delivery at a time.
 
     Args:
-        topic: Kafka topic of the readings.
+        topic: Kafka topic that the records come from.
         topic_id: identity of this life of the topic.
+        cut: cuts effects from steps.
         store: where everything is kept for good.
         newest: where newest values are kept.
         publisher: where alerts, rejects and clean records go.
@@ -54,13 +57,15 @@ class Deliverer:
         self,
         topic: str,
         topic_id: str,
-        store: Store,
-        newest: NewestKeeper,
-        publisher: Publisher,
+        cut: Callable[[S, Any, Position, int], Effects[R] | None],
+        store: Journal[R],
+        newest: NewestKeeper[R],
+        publisher: Publisher[R],
         metrics: WorkerMetrics,
     ) -> None:
         self._topic = topic
         self._topic_id = topic_id
+        self._cut = cut
         self._store = store
         self._newest = newest
         self._publisher = publisher
@@ -83,7 +88,7 @@ class Deliverer:
         """What is away right now, and why."""
         return {name: outage.cause for name, outage in self._outages.items() if outage.cause}
 
-    async def deliver(self, steps: Sequence[Step], states: dict[int, MeterState], lost: dict[int, int]) -> None:
+    async def deliver(self, steps: Sequence[S], states: Mapping[int, KeyedState], lost: dict[int, int]) -> None:
         """Make steps take effect; returns when the database has them, however long that takes.
 
         Args:
@@ -96,7 +101,7 @@ class Deliverer:
         while True:
             await self._resolve(steps, states)
             cut = [
-                effects(step, states[step.partition], self._positions[step.partition], lost.get(step.partition, 0))
+                self._cut(step, states[step.partition], self._positions[step.partition], lost.get(step.partition, 0))
                 for step in steps
             ]
             due = [item for item in cut if item is not None]
@@ -123,17 +128,17 @@ class Deliverer:
         )
         self._positions[partition] = position
 
-    async def _resolve(self, steps: Sequence[Step], states: dict[int, MeterState]) -> None:
-        """Learn the database keys of meters seen for the first time."""
+    async def _resolve(self, steps: Sequence[S], states: Mapping[int, KeyedState]) -> None:
+        """Learn the database keys of meters, or of whatever else is counted, seen for the first time."""
         for step in steps:
             state = states[step.partition]
             rows = state.unresolved(step.state_rows)
             if len(rows):
                 names = state.names_at(rows)
-                meter_id, group_id = await self._patiently(partial(self._store.resolve, names))
-                state.resolve(rows, meter_id, group_id)
+                key_id, group_id = await self._patiently(partial(self._store.resolve, names))
+                state.resolve(rows, key_id, group_id)
 
-    async def _write_what_fits(self, due: list[Effects]) -> tuple[Delivery, Stored]:
+    async def _write_what_fits(self, due: list[Effects[R]]) -> tuple[Delivery[R], Stored]:
         """Write; rows that the database will never take are rejected, so that they hold nobody up."""
         while True:
             try:
@@ -147,11 +152,11 @@ class Deliverer:
                     item.without(part, self._topic, str(refusal.cause)) for item, part in zip(due, parts, strict=True)
                 ]
 
-    async def _write(self, due: list[Effects]) -> tuple[Delivery, Stored]:
+    async def _write(self, due: list[Effects[R]]) -> tuple[Delivery[R], Stored]:
         delivery = Delivery(
             topic=self._topic,
             topic_id=self._topic_id,
-            rows=Rows.concat([item.rows for item in due]),
+            rows=type(due[0].rows).concat([item.rows for item in due]),
             alerts=[alert for item in due for alert in item.alerts],
             progress=[item.progress for item in due],
         )

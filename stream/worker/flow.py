@@ -2,19 +2,21 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from processors.alerts import raise_alerts
 from processors.judge import Judgement, Judging, Past, judge
-from processors.state import SHARD_ROWS, MeterState
+from processors.keyed_state import SHARD_ROWS, KeyedState
+from processors.state import MeterState
 from processors.validate import FAILURES, Limits, validate
 from processors.windows import watermark
 from schemas import json_writer
 from schemas.alerts import Alert
 from schemas.codec import decode
-from schemas.delivery import Position, Progress, Rows
+from schemas.delivery import Position, Progress, Rows, StoredRows
 from schemas.errors import StepMissing
 from schemas.layout import Ints, Mask, Positions, instant_of
 from schemas.readings import ReadingBatch
@@ -28,6 +30,42 @@ Score = Callable[[ReadingBatch, Past], npt.NDArray[np.float32]]
 def no_model(batch: ReadingBatch, _past: Past) -> npt.NDArray[np.float32]:
     """Score nothing: each meter's own past is all there is."""
     return np.full(len(batch), np.nan, dtype=np.float32)
+
+
+R = TypeVar("R", bound=StoredRows[Any])
+
+
+class AnyStep(Protocol):
+    """What some records of one partition came to, whatever they hold."""
+
+    @property
+    def partition(self) -> int:
+        """Kafka partition."""
+
+    @property
+    def next_offset(self) -> int:
+        """First offset after the records."""
+
+    @property
+    def state_rows(self) -> Positions:
+        """Row of the state that each row belongs to."""
+
+
+class Flow(Protocol):
+    """The pure way of one partition's records, whatever they hold.
+
+    Attributes:
+        next_offset: first offset that has not been processed.
+    """
+
+    next_offset: int
+
+    @property
+    def state(self) -> KeyedState:
+        """The partition's state."""
+
+    def process(self, records: Sequence["Record"]) -> AnyStep | None:
+        """Take records in order; None when all had been processed before."""
 
 
 @dataclass(frozen=True)
@@ -77,22 +115,22 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Effects:
+class Effects(Generic[R]):
     """What of a step is still to take effect.
 
     Attributes:
-        rows: readings to store.
+        rows: what to store.
         rejected: what is to be published as rejected.
         alerts: what is to be published as alerts.
         progress: how far this moves the partition.
     """
 
-    rows: Rows
+    rows: R
     rejected: list[Rejected]
     alerts: list[Alert]
     progress: Progress
 
-    def without(self, refused: Mask, topic: str, cause: str) -> "Effects":
+    def without(self, refused: Mask, topic: str, cause: str) -> "Effects[R]":
         """Return the same with some rows rejected, because the database will not have them."""
         if not refused.any():
             return self
@@ -209,7 +247,7 @@ class PartitionFlow:
         ]
 
 
-def effects(step: Step, state: MeterState, position: Position, lost_records: int = 0) -> Effects | None:
+def effects(step: Step, state: MeterState, position: Position, lost_records: int = 0) -> Effects[Rows] | None:
     """Cut from a step what the database does not have yet.
 
     Args:
@@ -232,7 +270,7 @@ def effects(step: Step, state: MeterState, position: Position, lost_records: int
     rejected = [item for item, at in zip(step.rejected, step.rejected_at, strict=True) if at >= position.next_offset]
     rows = Rows(
         batch=step.batch.where(due),
-        meter_id=state.meter_id[step.state_rows[due]],
+        meter_id=state.key_id[step.state_rows[due]],
         group_id=state.group_id[step.state_rows[due]],
         flag=step.judgement.flag[due],
         score=step.judgement.score[due],

@@ -2,10 +2,11 @@
 
 import asyncio
 import time
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from schemas.delivery import Rows
+from schemas.delivery import StoredRows
 from schemas.errors import ServiceUnavailable
 from sinks.sink import Latest
 from stream.metrics import WorkerMetrics
@@ -15,35 +16,37 @@ from stream.outage import Outage
 _PAUSE_S = 0.25
 #: A write that takes a second is followed by a pause of four: at most a fifth of the worker goes into this.
 _PAUSE_PER_WRITE = 4.0
-#: Rows waiting before they are thinned out to one per meter.
+R = TypeVar("R", bound=StoredRows[Any])
+
+#: Rows waiting before they are thinned out to one per key.
 _THIN_AT = 100_000
 
 
-class NewestKeeper:
-    """Collects stored rows and keeps the newest of each meter in a `Latest` sink.
+class NewestKeeper(Generic[R]):
+    """Collects stored rows and keeps the newest of each meter, or of whatever they are of, in a `Latest` sink.
 
-    Guarantee: what waits here is lost with the process; the database has it, and the meter's next reading mends it.
+    Guarantee: what waits here is lost with the process; the database has it, and the next reading mends it.
 
     Args:
         latest: where newest values are kept.
         metrics: what the worker counts.
     """
 
-    def __init__(self, latest: Latest, metrics: WorkerMetrics) -> None:
+    def __init__(self, latest: Latest[R], metrics: WorkerMetrics) -> None:
         self._latest = latest
         self._metrics = metrics
-        self._waiting: list[Rows] = []
+        self._waiting: list[R] = []
         self._count = 0
         self.outage = Outage("redis")
 
-    def offer(self, rows: Rows) -> None:
-        """Take rows that were stored; only those newer than all before of their meter matter."""
+    def offer(self, rows: R) -> None:
+        """Take rows that were stored; only those newer than all before of their key matter."""
         if not rows.newest.any():
             return
         self._waiting.append(rows.where(rows.newest))
         self._count += len(self._waiting[-1])
         if self._count > _THIN_AT:
-            self._waiting = [newest_of_each(Rows.concat(self._waiting))]
+            self._waiting = [newest_of_each(type(self._waiting[0]).concat(self._waiting))]
             self._count = len(self._waiting[0])
 
     async def run(self) -> None:
@@ -57,7 +60,7 @@ class NewestKeeper:
         """Write what has collected, once."""
         if not self._waiting:
             return
-        rows, self._waiting, self._count = newest_of_each(Rows.concat(self._waiting)), [], 0
+        rows, self._waiting, self._count = newest_of_each(type(self._waiting[0]).concat(self._waiting)), [], 0
         try:
             await self._latest.write(rows)
         except ServiceUnavailable as error:
@@ -69,7 +72,7 @@ class NewestKeeper:
             self._metrics.latest.inc(len(rows))
 
 
-def newest_of_each(rows: Rows) -> Rows:
-    """Return the last row of each meter."""
-    _, from_end = np.unique(rows.meter_id[::-1], return_index=True)
+def newest_of_each(rows: R) -> R:
+    """Return the last row of each key."""
+    _, from_end = np.unique(rows.key_id[::-1], return_index=True)
     return rows if len(from_end) == len(rows) else rows.take(np.sort(len(rows) - 1 - from_end))

@@ -1,15 +1,16 @@
 """What the worker produces: alerts and rejects as JSON objects, clean readings as columns."""
 
 import asyncio
-from collections.abc import Awaitable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import pyarrow as pa
 from aiokafka.errors import KafkaError
 from faust.exceptions import ProducerSendError
 
-from schemas.delivery import Delivery, Rows, Stored
+from schemas.delivery import Delivery, Rows, Stored, StoredRows
 from schemas.errors import ServiceUnavailable
 from schemas.quality import FLAGS
 from schemas.rejected import Rejected
@@ -22,17 +23,37 @@ _ROWS_PER_RECORD = 4_000
 _FLAGS = pa.array([str(flag) for flag in FLAGS])
 
 
-class Publisher:
+R = TypeVar("R", bound=StoredRows[Any])
+
+
+@dataclass(frozen=True)
+class Outlet(Generic[R]):
+    """Where what comes of one topic goes.
+
+    Attributes:
+        rejected: topic of what could not be taken.
+        clean: topic of new rows.
+        records: makes records of new rows, each with its partition.
+    """
+
+    rejected: str
+    clean: str
+    records: Callable[[R], list[tuple[int, bytes]]]
+
+
+class Publisher(Generic[R]):
     """Produces what a delivery says and waits until Kafka has all of it.
 
     Args:
         app: the Faust application, whose producer is used.
+        outlet: the topics.
     """
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Any, outlet: Outlet[R]) -> None:
         self._app = app
+        self._outlet = outlet
 
-    async def publish(self, delivery: Delivery, stored: Stored, rejected: list[Rejected]) -> None:
+    async def publish(self, delivery: Delivery[R], stored: Stored, rejected: list[Rejected]) -> None:
         """Produce alerts, rejects and new readings.
 
         Raises:
@@ -40,16 +61,16 @@ class Publisher:
         """
         try:
             waiting = [
-                await self._send(METERS_REJECTED.name, item.reject_id, item.model_dump_json().encode())
+                await self._send(self._outlet.rejected, item.reject_id, item.model_dump_json().encode())
                 for item in rejected
             ]
             waiting += [
                 await self._send(ALERTS.name, alert.element, alert.model_dump_json().encode())
                 for alert in delivery.alerts
             ]
-            fresh = delivery.rows.where(stored.fresh) if stored.fresh.any() else None
-            for partition, payload in clean_records(fresh):
-                waiting.append(await self._produce(METERS_CLEAN.name, None, payload, partition, _ARROW_HEADER))
+            fresh = delivery.rows.where(stored.fresh)
+            for partition, payload in self._outlet.records(fresh):
+                waiting.append(await self._produce(self._outlet.clean, None, payload, partition, _ARROW_HEADER))
             await asyncio.gather(*waiting)
         except (KafkaError, ProducerSendError) as error:
             raise ServiceUnavailable("kafka", error) from error
@@ -64,11 +85,9 @@ class Publisher:
         return sent
 
 
-def clean_records(rows: Rows | None) -> list[tuple[int, bytes]]:
+def clean_records(rows: Rows) -> list[tuple[int, bytes]]:
     """Return stored readings as Arrow IPC records, per partition: the columns of a reading, its flag and score."""
     records: list[tuple[int, bytes]] = []
-    if rows is None:
-        return records
     for partition in np.unique(rows.partition).tolist():
         mine = rows.where(rows.partition == partition)
         table = pa.table(
@@ -85,3 +104,6 @@ def clean_records(rows: Rows | None) -> list[tuple[int, bytes]]:
                 stream.write_table(table.slice(start, _ROWS_PER_RECORD))
             records.append((partition, bytes(sink.getvalue())))
     return records
+
+
+METERS = Outlet(METERS_REJECTED.name, METERS_CLEAN.name, clean_records)

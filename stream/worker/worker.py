@@ -3,27 +3,30 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import structlog
 
-from processors.judge import Judging
-from processors.validate import Limits
-from schemas.topics import CONTENT_TYPE, METERS_RAW
+from schemas.layout import Ints
+from schemas.topics import CONTENT_TYPE
 from stream.metrics import WorkerMetrics
 from stream.worker.checkpoints import Checkpoints, shards_of
 from stream.worker.deliver import Deliverer
-from stream.worker.flow import PartitionFlow, Record, Score, Step
+from stream.worker.flow import Flow, Record
 from stream.worker.gaps import GapReader
 
 _log = structlog.get_logger("worker")
 
 
+#: Makes the flow of a partition from its restored state and the offset that each of its shards stands for.
+MakeFlow = Callable[[int, Any, Ints], Flow]
+
+
 class Worker:
-    """Everything between taking records and acknowledging them.
+    """Everything between taking the records of one topic and acknowledging them.
 
     Args:
         app: the Faust application.
@@ -31,23 +34,19 @@ class Worker:
         checkpoints: step 7.
         gaps: fetches records that were passed over.
         metrics: what the worker counts.
-        limits: validation bounds.
-        judging: judgement bounds.
-        score: of the model that serves.
+        make_flow: makes the flow of a partition.
         checkpoint_interval_s: how often state is saved [s].
     """
 
     def __init__(
         self,
         app: Any,
-        deliverer: Deliverer,
-        checkpoints: Checkpoints,
+        deliverer: Deliverer[Any, Any],
+        checkpoints: Checkpoints[Any],
         gaps: GapReader,
         metrics: WorkerMetrics,
         *,
-        limits: Limits,
-        judging: Judging,
-        score: Score,
+        make_flow: MakeFlow,
         checkpoint_interval_s: float,
     ) -> None:
         self._app = app
@@ -55,11 +54,9 @@ class Worker:
         self._checkpoints = checkpoints
         self._gaps = gaps
         self._metrics = metrics
-        self._limits = limits
-        self._judging = judging
-        self._score = score
+        self._make_flow = make_flow
         self._interval_s = checkpoint_interval_s
-        self._flows: dict[int, PartitionFlow] = {}
+        self._flows: dict[int, Flow] = {}
         self._touched: dict[int, set[int]] = defaultdict(set)
         self._delivery: asyncio.Task[None] | None = None
         self._lock = asyncio.Lock()
@@ -95,7 +92,7 @@ class Worker:
         by_partition: dict[int, list[Any]] = defaultdict(list)
         for event in events:
             by_partition[event.message.partition].append(event.message)
-        steps, lost = list[Step](), dict[int, int]()
+        steps, lost = list[Any](), dict[int, int]()
         for partition, messages in by_partition.items():
             flow = await self._flow(partition)
             complete, missing = await self._complete(partition, messages, flow.next_offset)
@@ -157,7 +154,7 @@ class Worker:
             await delivery
             self._metrics.seconds.labels("deliver_wait").observe(time.perf_counter() - started)
 
-    async def _flow(self, partition: int) -> PartitionFlow:
+    async def _flow(self, partition: int) -> Flow:
         """Return a partition's flow; restored, it begins where the group or, if that is behind, the database stands."""
         flow = self._flows.get(partition)
         if flow is None:
@@ -186,9 +183,9 @@ class Worker:
             _log.error("records_lost", partition=partition, first_missing=missing[0][0], count=lost)
         return [known[offset] for offset in sorted(known)], lost
 
-    def _restore(self, partition: int) -> PartitionFlow:
+    def _restore(self, partition: int) -> Flow:
         state, offsets = self._checkpoints.load(partition)
-        flow = PartitionFlow(METERS_RAW.name, partition, state, offsets, self._limits, self._judging, score=self._score)
+        flow = self._make_flow(partition, state, offsets)
         self._flows[partition] = flow
         return flow
 

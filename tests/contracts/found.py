@@ -6,11 +6,12 @@ import pkgutil
 from typing import Any
 
 import sinks
-from sinks.sink import Latest, Store
+from sinks.sink import Journal, Latest, Store
 
 
 def _methods(protocol: type) -> set[str]:
-    return {name for name in vars(protocol) if not name.startswith("_")}
+    bases = [base for base in protocol.__mro__ if base.__module__ == protocol.__module__]
+    return {name for base in bases for name in vars(base) if not name.startswith("_")}
 
 
 def implementations(protocol: type) -> list[type]:
@@ -20,7 +21,7 @@ def implementations(protocol: type) -> list[type]:
         for name, cls in vars(importlib.import_module(module.name)).items():
             if inspect.isclass(cls) and cls.__module__ == module.name and not getattr(cls, "_is_protocol", False):
                 missing = _methods(protocol) - set(dir(cls))
-                if not missing:
+                if not missing and not inspect.isabstract(cls):
                     found[name] = cls
     return list(found.values())
 
@@ -30,7 +31,7 @@ def stores() -> list[type]:
 
 
 def latests() -> list[type]:
-    return [cls for cls in implementations(Latest) if cls not in stores()]
+    return [cls for cls in implementations(Latest) if cls not in implementations(Journal)]
 
 
 def signature(cls: type, method: str) -> list[str]:

@@ -9,16 +9,17 @@ from prometheus_client import CollectorRegistry
 
 from processors import checkpoint
 from processors.judge import Judging
+from processors.state import MeterState
 from processors.validate import Limits
 from schemas.alerts import Alert
-from schemas.delivery import Delivery, Stored
+from schemas.delivery import Delivery, Rows, Stored
 from schemas.errors import MeterstreamError
 from schemas.rejected import Rejected
 from sinks.memory import MemoryLatest, MemoryStore
 from stream.metrics import WorkerMetrics
 from stream.worker.checkpoints import shards_of
 from stream.worker.deliver import Deliverer
-from stream.worker.flow import PartitionFlow, Record, Score, no_model
+from stream.worker.flow import PartitionFlow, Record, Score, effects, no_model
 from stream.worker.newest import NewestKeeper
 from stream.worker.publish import Publisher
 from tests.builders import TOPIC, TOPIC_ID
@@ -36,7 +37,7 @@ class Outbox:
     rejected: list[Rejected] = field(default_factory=list)
     clean: int = 0
 
-    async def publish(self, delivery: Delivery, stored: Stored, rejected: list[Rejected]) -> None:
+    async def publish(self, delivery: Delivery[Rows], stored: Stored, rejected: list[Rejected]) -> None:
         self.alerts += delivery.alerts
         self.rejected += rejected
         self.clean += int(stored.fresh.sum())
@@ -74,7 +75,9 @@ class Engine:
         self.score = score
         metrics = WorkerMetrics(CollectorRegistry())
         self.newest = NewestKeeper(self.latest, metrics)
-        self.deliverer = Deliverer(TOPIC, TOPIC_ID, self.store, self.newest, cast("Publisher", self.outbox), metrics)
+        self.deliverer = Deliverer(
+            TOPIC, TOPIC_ID, effects, self.store, self.newest, cast("Publisher[Rows]", self.outbox), metrics
+        )
         self.flows: dict[int, PartitionFlow] = {}
         self._touched: dict[int, set[int]] = defaultdict(set)
 
@@ -84,8 +87,8 @@ class Engine:
 
     async def flow(self, partition: int) -> PartitionFlow:
         if partition not in self.flows:
-            saved = [checkpoint.read(data) for (of, _), data in self.changelog.items() if of == partition]
-            state, offsets = checkpoint.restore(saved, TOPIC_ID)
+            saved = [checkpoint.read(data, MeterState) for (of, _), data in self.changelog.items() if of == partition]
+            state, offsets = checkpoint.restore(saved, TOPIC_ID, MeterState)
             flow = PartitionFlow(TOPIC, partition, state, offsets, Limits(), JUDGING, score=self.score)
             position = await self.deliverer.position(partition, self.committed[partition])
             flow.next_offset = min(self.committed[partition], position.next_offset)

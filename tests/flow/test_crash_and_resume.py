@@ -27,7 +27,12 @@ GARBAGE = [(data, kind) for name, (data, kind, _) in UNREADABLE_PAYLOADS.items()
 def _small_shards() -> Any:
     """Shards of two meters, so that a handful of meters has several."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("processors.state", "processors.checkpoint", "stream.worker.flow", "stream.worker.checkpoints"):
+        for module in (
+            "processors.keyed_state",
+            "processors.checkpoint",
+            "stream.worker.flow",
+            "stream.worker.checkpoints",
+        ):
             patch.setattr(f"{module}.SHARD_ROWS", 2)
         yield
 

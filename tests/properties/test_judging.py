@@ -49,8 +49,8 @@ def test_saving_and_restoring_anywhere_changes_nothing(data: st.DataObject) -> N
     at_once, in_parts = judged(stream, whole), list[Judgement]()
     for part in data.draw(cuts(len(stream))):
         in_parts.append(judged(stream.slice(part.start, part.stop - part.start), state))
-        saved = [checkpoint.read(checkpoint.save(state, 0, "life", 0))] if len(state) else []
-        state, _ = checkpoint.restore(saved, "life")
+        saved = [checkpoint.read(checkpoint.save(state, 0, "life", 0), MeterState)] if len(state) else []
+        state, _ = checkpoint.restore(saved, "life", MeterState)
     assert told(in_parts) == told([at_once])
     assert kept(state) == kept(whole)
 

@@ -5,7 +5,8 @@ import pyarrow as pa
 import pytest
 
 from processors import checkpoint
-from processors.state import COLUMNS, SHARD_ROWS, MeterState
+from processors.keyed_state import SHARD_ROWS
+from processors.state import COLUMNS, MeterState
 from schemas.errors import CheckpointError
 from tests.judging import judged
 
@@ -28,8 +29,8 @@ def lived(meters: int = 3) -> MeterState:
 
 def test_what_is_restored_is_what_was_saved() -> None:
     state = lived(3 * SHARD_ROWS)
-    shards = [checkpoint.read(checkpoint.save(state, number, "life", 100 + number)) for number in range(4)]
-    found, offsets = checkpoint.restore(reversed(shards), "life")
+    shards = [checkpoint.read(checkpoint.save(state, number, "life", 100 + number), MeterState) for number in range(4)]
+    found, offsets = checkpoint.restore(reversed(shards), "life", MeterState)
     assert same(found, state)
     assert found.names(0, found.extent) == state.names(0, state.extent)
     assert offsets.tolist() == [100, 101, 102, 103]
@@ -37,7 +38,9 @@ def test_what_is_restored_is_what_was_saved() -> None:
 
 def test_a_shard_that_was_never_saved_stands_for_nothing() -> None:
     state = lived(2 * SHARD_ROWS)
-    found, offsets = checkpoint.restore([checkpoint.read(checkpoint.save(state, 2, "life", 7))], "life")
+    found, offsets = checkpoint.restore(
+        [checkpoint.read(checkpoint.save(state, 2, "life", 7), MeterState)], "life", MeterState
+    )
     assert offsets.tolist() == [0, 0, 7]
     assert found.row("M1") is None
     assert found.rows(pa.array(["new"])).tolist() == [0]
@@ -45,28 +48,30 @@ def test_a_shard_that_was_never_saved_stands_for_nothing() -> None:
 
 def test_offsets_of_an_earlier_life_of_the_topic_mean_nothing_but_what_it_taught_is_kept() -> None:
     state = lived()
-    found, offsets = checkpoint.restore([checkpoint.read(checkpoint.save(state, 0, "before", 900))], "now")
+    found, offsets = checkpoint.restore(
+        [checkpoint.read(checkpoint.save(state, 0, "before", 900), MeterState)], "now", MeterState
+    )
     assert offsets.tolist() == [0]
     assert same(found, state)
 
 
 def test_no_shards_are_an_empty_state() -> None:
-    state, offsets = checkpoint.restore([], "life")
+    state, offsets = checkpoint.restore([], "life", MeterState)
     assert (len(state), offsets.tolist()) == (0, [])
 
 
 def test_a_checkpoint_cut_at_any_byte_says_that_it_is_damaged() -> None:
     data = checkpoint.save(lived(), 0, "life", 7)
-    whole = checkpoint.read(data).records
+    whole = checkpoint.read(data, MeterState).records
     for end in [*range(0, 2_000, 7), *range(2_000, len(data), 97), len(data) - 9]:
         try:
-            assert checkpoint.read(data[:end]).records.equals(whole)
+            assert checkpoint.read(data[:end], MeterState).records.equals(whole)
         except CheckpointError as error:
             assert "damaged" in str(error)  # noqa: PT017 - both outcomes are right, a third is not
 
 
 def rewritten(change: dict[str, str] | None = None, drop: str | None = None) -> bytes:
-    records = checkpoint.read(checkpoint.save(lived(), 0, "life", 7)).records
+    records = checkpoint.read(checkpoint.save(lived(), 0, "life", 7), MeterState).records
     facts = {key.decode(): value.decode() for key, value in records.schema.metadata.items()} | (change or {})
     table = pa.Table.from_batches([records]).replace_schema_metadata(facts)
     table = table.drop_columns([drop]) if drop else table
@@ -82,7 +87,7 @@ def rewritten(change: dict[str, str] | None = None, drop: str | None = None) -> 
         (rewritten({"version": "99"}), "version 99; this engine knows"),
         (rewritten({"offset": "x"}), "damaged"),
         (rewritten(drop="spread_kw"), "spread_kw"),
-        (rewritten(drop="meter_number"), "meter_number"),
+        (rewritten(drop="last_time_us"), "last_time_us"),
         (b"", "damaged"),
         (b"\0" * 100, "damaged"),
     ],
@@ -90,7 +95,7 @@ def rewritten(change: dict[str, str] | None = None, drop: str | None = None) -> 
 )
 def test_what_cannot_be_a_checkpoint_is_refused_with_a_reason(data: bytes, message: str) -> None:
     with pytest.raises(CheckpointError, match=message):
-        checkpoint.read(data)
+        checkpoint.read(data, MeterState)
 
 
 def test_a_full_shard_fits_into_one_record_of_kafka() -> None:

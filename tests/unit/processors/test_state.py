@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow as pa
 
 from processors.judge import Judging, judge
-from processors.state import COLUMNS, NEVER_US, SHARD_ROWS, MeterState
+from processors.keyed_state import SHARD_ROWS
+from processors.state import COLUMNS, NEVER_US, MeterState
 from tests.builders import START_US, batch
 
 
