@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from schemas.readings import ReadingBatch
 from simulators.cohorts import Cohort
 from simulators.day import Columns
 from simulators.fleet import Fleet
-from simulators.garbage import garbage_bytes
+from simulators.garbage import Garbage, garbage_bytes
 from simulators.randomness import Bits, draw, fraction, keys, lane, salt
 from simulators.span import Span, spans
 from simulators.transformers import TransformerMeters
@@ -21,20 +20,6 @@ from simulators.wire import send
 _PHASE, _JITTER = salt("phase"), salt("jitter")
 #: Part of the jitter that changes from interval to interval; the rest is the sender's own place in the queue.
 _RESTLESS = 0.1
-
-
-class Garbage(NamedTuple):
-    """Bytes that are no reading.
-
-    Attributes:
-        due_s: when they are sent, seconds since the epoch.
-        meter: who sends them, position in the grid.
-        payload: what is sent.
-    """
-
-    due_s: float
-    meter: int
-    payload: bytes
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,11 @@ class FaultClass(StrEnum):
     TRANSFORMER_OUTAGE = "transformer_outage"
     FEEDER_OUTAGE = "feeder_outage"
     WRONG_TRANSFORMER = "wrong_transformer"
+    PRICE_SPIKE = "price_spike"
+    FAT_FINGER = "fat_finger"
+    STALE_FEED = "stale_feed"
+    SPOOFED_DEPTH = "spoofed_depth"
+    DECOUPLED = "decoupled"
 
 
 class Element(StrEnum):
@@ -38,6 +43,7 @@ class Element(StrEnum):
     METER = "meter"
     TRANSFORMER = "transformer"
     FEEDER = "feeder"
+    SYMBOL = "symbol"
 
 
 class Stage(Enum):
@@ -48,6 +54,7 @@ class Stage(Enum):
     DISPLAY = "changes what meters show"
     TRANSPORT = "changes what arrives, and when"
     REGISTRY = "changes what is written down about a meter"
+    MARKET = "changes what a market publishes"
 
 
 @dataclass(frozen=True)
@@ -73,7 +80,7 @@ class Fault:
     limits: tuple[float, float]
 
 
-_M, _T, _F = Element.METER, Element.TRANSFORMER, Element.FEEDER
+_M, _T, _F, _S = Element.METER, Element.TRANSFORMER, Element.FEEDER, Element.SYMBOL
 _DAY = 1_440.0
 
 CATALOGUE: dict[FaultClass, Fault] = {
@@ -154,8 +161,29 @@ CATALOGUE: dict[FaultClass, Fault] = {
     FaultClass.WRONG_TRANSFORMER: Fault(
         "the registry names another transformer of the feeder", _M, Stage.REGISTRY, (1, 1), (1, 1), "share", (1, 1)
     ),
+    FaultClass.PRICE_SPIKE: Fault(
+        "a symbol's price jumps, as far as its cap lets it", _S, Stage.MARKET, (5, 60), (8, 40), "of usual price",
+        (1.5, 10_000),
+    ),
+    FaultClass.FAT_FINGER: Fault(
+        "one trade is at many times the price around it", _S, Stage.MARKET, (1, 1), (5, 100), "factor", (1.5, 10_000)
+    ),
+    FaultClass.STALE_FEED: Fault(
+        "a feed says the same again and again, under new times", _S, Stage.MARKET, (30, 240), (1, 1), "share", (1, 1)
+    ),
+    FaultClass.SPOOFED_DEPTH: Fault(
+        "orders that nobody means fill one side of the book", _S, Stage.MARKET, (2, 20), (10, 50), "factor",
+        (2, 10_000),
+    ),
+    FaultClass.DECOUPLED: Fault(
+        "a symbol's price goes its own way, whatever its market, demand and renewables do", _S, Stage.MARKET,
+        (120, 720), (0.6, 2), "of usual price", (0.1, 100),
+    ),
 }  # fmt: skip
 
 #: Numbers of the classes in event columns.
 CLASSES = tuple(FaultClass)
+#: What can happen to a fleet, and what to a market.
+MARKET_CLASSES = frozenset(fault for fault, spec in CATALOGUE.items() if spec.element is Element.SYMBOL)
+FLEET_CLASSES = frozenset(CLASSES) - MARKET_CLASSES
 NUMBER = {fault: number for number, fault in enumerate(CLASSES)}

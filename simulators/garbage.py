@@ -1,12 +1,27 @@
 """Payloads that are no readings: what real feeds carry when firmware, cables or software go wrong."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
 from simulators.randomness import draw, salt
 
 _NOISE = salt("garbage")
+
+
+class Garbage(NamedTuple):
+    """Bytes that are no reading.
+
+    Attributes:
+        due_s: when they are sent, seconds since the epoch.
+        meter: who sends them, position in the grid.
+        payload: what is sent.
+    """
+
+    due_s: float
+    meter: int
+    payload: bytes
 
 
 def garbage_bytes(bits: int, size: int) -> bytes:

@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from schemas.layout import Floats
-from schemas.readings import ReadingBatch
+from schemas.layout import ColumnBatch, Floats
 
 #: Speed-up that means: as fast as it is acknowledged.
 UNPACED = math.inf
@@ -20,11 +19,11 @@ class Part(NamedTuple):
 
     Attributes:
         due_s: when, counted from the start of publishing [s]; None: as soon as possible.
-        batch: the readings.
+        batch: the readings or ticks.
     """
 
     due_s: float | None
-    batch: ReadingBatch
+    batch: ColumnBatch
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Pace:
         if not self.speedup > 0:
             raise ValueError(f"the speed-up must be above 0, this is {self.speedup}")
 
-    def cut(self, batches: Iterable[ReadingBatch]) -> Iterator[Part]:
+    def cut(self, batches: Iterable[ColumnBatch]) -> Iterator[Part]:
         """Cut batches into parts with their due times, which count from the first reading's event time.
 
         No reading is due before its event time has come. One that is older than an earlier one is due together with
@@ -65,13 +64,13 @@ class Pace:
             latest_s = float(due_s[-1])
             yield from self._ticks(batch, due_s)
 
-    def _ticks(self, batch: ReadingBatch, due_s: Floats) -> Iterator[Part]:
+    def _ticks(self, batch: ColumnBatch, due_s: Floats) -> Iterator[Part]:
         ticks = np.ceil(due_s / self.tick_s)
         edges = [0, *(np.flatnonzero(np.diff(ticks)) + 1).tolist(), len(batch)]
         for start, end in pairwise(edges):
             for piece in self._pieces(batch.slice(start, end - start)):
                 yield Part(float(due_s[end - 1]), piece)
 
-    def _pieces(self, batch: ReadingBatch) -> Iterator[ReadingBatch]:
+    def _pieces(self, batch: ColumnBatch) -> Iterator[ColumnBatch]:
         for start in range(0, len(batch), self.most_rows):
             yield batch.slice(start, min(self.most_rows, len(batch) - start))

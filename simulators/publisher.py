@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from schemas.layout import ColumnBatch
 from schemas.readings import ReadingBatch
 from simulators.messages import PER_MESSAGE, Mode, concentrator_messages, meter_messages
 from simulators.pacing import Pace, Part
@@ -69,6 +70,7 @@ class Publisher:
         stop: asked between messages; once true, nothing more is sent.
         watch: called with what was sent and what was acknowledged, once per part.
         now: a monotonic clock [s].
+        garbage_sent: payloads that were no rows, so far.
     """
 
     transport: Transport
@@ -79,8 +81,9 @@ class Publisher:
     stop: Callable[[], bool] = _never
     watch: Callable[[Tally, Tally], None] = _unwatched
     now: Callable[[], float] = time.monotonic
+    garbage_sent: int = 0
 
-    def run(self, batches: Iterable[ReadingBatch]) -> PublishReport:
+    def run(self, batches: Iterable[ColumnBatch]) -> PublishReport:
         """Publish everything and wait until it is acknowledged, or until a stop is asked for."""
         run = _Run(self, self.now())
         for part in self.pace.cut(batches):
@@ -90,8 +93,14 @@ class Publisher:
         run.drain()
         return run.report(handed_over)
 
-    def messages(self, batch: ReadingBatch) -> list[Message]:
-        """Return a batch as the messages of this publisher's mode."""
+    def messages(self, batch: ColumnBatch) -> list[Message]:
+        """Return a batch as the messages of this publisher's mode.
+
+        Raises:
+            TypeError: it does not hold readings.
+        """
+        if not isinstance(batch, ReadingBatch):
+            raise TypeError(f"readings are needed, this is {batch!r}")
         if self.mode is Mode.SINGLE:
             return meter_messages(batch)
         return concentrator_messages(batch, self.concentrator, self.per_message)

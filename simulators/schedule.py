@@ -127,10 +127,10 @@ def schedule(profile: Profile, grid: Grid, seed: int, window: Window) -> Events:
         return Events.none()
     events = Events.concat(parts)
     # The wide ones first: a fault of a meter that has no power could not be seen.
-    feeders = _one_at_a_time(events.of(FaultClass.FEEDER_OUTAGE))
-    outages = Events.concat([feeders, _clear_of(_one_at_a_time(events.of(FaultClass.TRANSFORMER_OUTAGE)), feeders)])
-    areas = _one_at_a_time(events.of(FaultClass.SAG, FaultClass.SWELL, FaultClass.OVERLOAD, FaultClass.STORM))
-    meters = _one_at_a_time(events.of(*(fault for fault in CLASSES if CATALOGUE[fault].element is Element.METER)))
+    feeders = one_at_a_time(events.of(FaultClass.FEEDER_OUTAGE))
+    outages = Events.concat([feeders, _clear_of(one_at_a_time(events.of(FaultClass.TRANSFORMER_OUTAGE)), feeders)])
+    areas = one_at_a_time(events.of(FaultClass.SAG, FaultClass.SWELL, FaultClass.OVERLOAD, FaultClass.STORM))
+    meters = one_at_a_time(events.of(*(fault for fault in CLASSES if CATALOGUE[fault].element is Element.METER)))
     kept = Events.concat([outages, _clear_of(areas, outages), _clear_of(meters, outages)])
     return kept.where(np.lexsort((kept.element, kept.fault, kept.start_s)))
 
@@ -142,8 +142,9 @@ def _drawn(profile: Profile, fault: FaultClass, grid: Grid, seed: int, window: W
         Element.TRANSFORMER: len(grid.transformer_kva),
         Element.FEEDER: len(grid.feeder_substation),
     }[spec.element]
-    element, start, bits = _by_rate(settings.rate, fault, spec.element, elements, seed, window)
-    more, begin, others = _by_count(settings.count, fault, elements, seed, window)
+    entity = keys(seed, spec.element, np.arange(elements)) if settings.rate else np.empty(0, np.uint64)
+    element, start, bits = by_rate(settings.rate, fault, entity, window)
+    more, begin, others = by_count(settings.count, fault, elements, seed, window)
     element, start = np.concatenate([element, more]), np.concatenate([start, begin])
     bits = np.concatenate([bits, others])
     minutes, size = profile.minutes(fault), profile.size(fault)
@@ -162,12 +163,9 @@ def _drawn(profile: Profile, fault: FaultClass, grid: Grid, seed: int, window: W
     return Events(number, element, first, last, start, end, drawn, bits)
 
 
-def _by_rate(
-    rate: float, fault: FaultClass, kind: Element, elements: int, seed: int, window: Window
-) -> tuple[Ints, Ints, Bits]:
-    """Draw for each element and day of the run whether, and when, it happens."""
+def by_rate(rate: float, fault: FaultClass, entity: Bits, window: Window) -> tuple[Ints, Ints, Bits]:
+    """Draw for each element and day of the run whether, and when, it happens; elements go by their generator keys."""
     found, starts, bits = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0, np.uint64)]
-    entity = keys(seed, kind, np.arange(elements)) if rate else np.empty(0, np.uint64)
     purpose, when = salt("fault", fault), salt("fault when", fault)
     for day in range(window.start_s // DAY_S, -(-window.end_s // DAY_S)):
         hit = np.flatnonzero(uniform(draw(entity, purpose, day)) < rate)
@@ -180,7 +178,7 @@ def _by_rate(
     return np.concatenate(found), np.concatenate(starts), np.concatenate(bits)
 
 
-def _by_count(count: int, fault: FaultClass, elements: int, seed: int, window: Window) -> tuple[Ints, Ints, Bits]:
+def by_count(count: int, fault: FaultClass, elements: int, seed: int, window: Window) -> tuple[Ints, Ints, Bits]:
     """Draw elements and times for a fixed number of events, early enough in the run to be seen."""
     bits = keys(seed, f"fault {fault}", np.arange(count))
     element = (uniform(draw(bits, salt("element"), 0)) * elements).astype(np.int64)
@@ -199,7 +197,7 @@ def _meters_of(grid: Grid, kind: Element, element: Ints) -> tuple[Ints, Ints]:
     return start[element], start[element + 1]
 
 
-def _one_at_a_time(events: Events) -> Events:
+def one_at_a_time(events: Events) -> Events:
     """Drop events that begin before an earlier one of the same element has ended."""
     lasting = np.isin(events.fault, [NUMBER[fault] for fault in _LASTING])
     order = np.lexsort((events.fault, events.start_s, ~lasting, events.first))

@@ -10,7 +10,7 @@ COMMANDS = {
     "up": ("stream.cli.up", "up", "Run the local stack and the engine until Ctrl-C."),
     "stack": ("stream.cli.stack", "stack", "Start, stop and inspect the local servers."),
     "run": ("stream.cli.run", "run", "Run one process of the engine: the bridge or a worker."),
-    "simulate": ("stream.cli.simulate", "simulate", "Publish invented readings whose every fault is known."),
+    "simulate": ("stream.cli.simulate", "simulate", "Publish invented readings and ticks whose every fault is known."),
     "replay": ("stream.cli.replay", "replay", "Publish a recorded file through MQTT."),
     "latest": ("stream.cli.latest", "latest", "Show the newest reading of meters."),
     "alerts": ("stream.cli.alerts", "alerts", "Look at alerts: live, or those that the database keeps."),

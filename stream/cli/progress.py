@@ -12,8 +12,8 @@ from simulators.transport import Tally
 
 
 @contextmanager
-def progress(total: int) -> Iterator[tuple[Callable[[Tally, Tally], None], Callable[[str], None]]]:
-    """Show how many of so many readings are acknowledged; nothing but lines where there is no terminal.
+def progress(total: int, rows: str) -> Iterator[tuple[Callable[[Tally, Tally], None], Callable[[str], None]]]:
+    """Show how many of so many readings or ticks are acknowledged; nothing but lines where there is no terminal.
 
     Yields: what to call with (sent, acknowledged), and what to call with a line for a person.
     """
@@ -22,7 +22,7 @@ def progress(total: int) -> Iterator[tuple[Callable[[Tally, Tally], None], Calla
         BarColumn(),
         TaskProgressColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]:,.0f} readings/s"),
+        TextColumn(f"{{task.fields[rate]:,.0f}} {rows}/s"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:

@@ -1,9 +1,7 @@
-"""`meterstream simulate`: a fleet with known truth, published at a known rate."""
+"""`meterstream simulate`: fleets and markets with known truth, published at a known rate."""
 
 import json
-import sys
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,25 +12,26 @@ from simulators.pacing import UNPACED
 from simulators.profile import load_profile, profile_names
 from stream import settings
 from stream.cli.errors import plain_errors
-from stream.cli.moments import Moment
 from stream.cli.progress import progress, stop_on_interrupt
-from stream.cli.quantities import Duration, Interval, Speedup
+from stream.cli.quantities import Duration, Interval
+from stream.cli.simulate_market import market
+from stream.cli.simulate_options import finish, run_options, start_of
 from stream.cli.simulate_score import score_command
 from stream.cli.simulate_text import print_shape, print_summary
 from stream.simulate.crew import Summary
+from stream.simulate.fleet_supply import open_fleet
 from stream.simulate.plan import FleetMode, Plan, span_of
 from stream.simulate.run import Bystander, Outcome, rehearse, run
 from stream.simulate.shape import shape_of
 
-_INTERRUPTED = 130
-
 
 @click.group()
 def simulate() -> None:
-    """Publish invented readings whose every fault is known."""
+    """Publish invented readings and ticks whose every fault is known."""
 
 
 simulate.add_command(score_command)
+simulate.add_command(market)
 
 
 @simulate.command(
@@ -42,22 +41,8 @@ simulate.add_command(score_command)
     "  meterstream simulate meters --mode kafka --speedup max --publishers 2 --profile clean"
 )
 @click.option("--meters", type=click.IntRange(1), default=1_000, show_default=True, help="How many meters.")
-@click.option("--seed", type=click.IntRange(0), default=7, show_default=True, help="Equal seeds give equal readings.")
 @click.option(
     "--interval", type=Interval(), default="15m", show_default=True, help="Between readings; mixed is 5, 15 and 30 min."
-)
-@click.option(
-    "--start",
-    type=Moment(),
-    help="Begin of the first interval: a time or an age. Default: now at speed-up 1, else so that the run ends now.",
-)
-@click.option("--duration", type=Duration(), default="24h", show_default=True, help="Simulated time.")
-@click.option(
-    "--speedup",
-    type=Speedup(),
-    default="600",
-    show_default=True,
-    help="Simulated seconds per second; max: no schedule.",
 )
 @click.option("--jitter", type=Duration(), default="45s", show_default=True, help="Readings leave within this time.")
 @click.option("--burst", is_flag=True, help="All readings leave at the edge of their interval: no jitter.")
@@ -68,20 +53,14 @@ simulate.add_command(score_command)
     show_default=True,
     help="A message per reading, one per transformer, or past the bridge into Kafka.",
 )
-@click.option("--publishers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes that share it.")
 @click.option(
     "--profile", default="everyday", show_default=True, help=f"Faults: {', '.join(profile_names())}, or a file."
 )
 @click.option(
     "--transformer-meters", is_flag=True, help="Transformers have meters, too: energy balances become possible."
 )
-@click.option(
-    "--labels", "labels_file", type=click.Path(dir_okay=False, path_type=Path), help="Write the labels here (Parquet)."
-)
 @click.option("--no-kafka", is_flag=True, help="Keep registry and labels out of their Kafka topics (MQTT modes).")
-@click.option("--dry-run", is_flag=True, help="Build the fleet, print its shape, send nothing.")
-@click.option("--hash", "fingerprint", is_flag=True, help="Print one number that stands for all that is sent.")
-@click.option("--json", "as_json", is_flag=True, help="Print the outcome as one JSON object.")
+@run_options("readings")
 @plain_errors
 def meters(labels_file: Path | None, dry_run: bool, as_json: bool, **choices: Any) -> None:
     """Publish the readings of a simulated fleet on an open-loop schedule, with labelled faults.
@@ -93,24 +72,17 @@ def meters(labels_file: Path | None, dry_run: bool, as_json: bool, **choices: An
     if dry_run:
         _dry_run(plan, labels_file, as_json=as_json)
         return
-    with progress(plan.readings) as (watch, tell), stop_on_interrupt(tell) as stop:
+    with progress(plan.readings, "readings") as (watch, tell), stop_on_interrupt(tell) as stop:
         outcome = run(plan, settings.load(), Bystander(stop, watch, tell), kafka=not choices["no_kafka"])
     if labels_file is not None:
         write_labels(labels_file, outcome.labels)
-    if as_json:
-        click.echo(json.dumps(_as_json(plan, outcome)))
-    else:
-        print_summary(plan, outcome, labels_file)
-    report = outcome.summary.report
-    sys.exit(_INTERRUPTED if report.stopped else 0 if report.acked == report.readings else 1)
+    said = _as_json(plan, outcome) if as_json else None
+    finish(outcome, said, lambda: print_summary(plan, outcome, labels_file))
 
 
 def _plan(choices: dict[str, Any], *, dry_run: bool) -> Plan:
     interval_s, speedup, duration = choices["interval"] or None, choices["speedup"], choices["duration"]
-    start = choices["start"]
-    if start is None:
-        start = datetime.now(UTC) - (timedelta() if speedup == 1 else duration)
-    start_s, end_s = span_of(start, duration, interval_s)
+    start_s, end_s = span_of(start_of(choices), duration, interval_s)
     return Plan(
         meters=choices["meters"],
         seed=choices["seed"],
@@ -134,8 +106,8 @@ def _dry_run(plan: Plan, labels_file: Path | None, *, as_json: bool) -> None:
         write_labels(labels_file, list(labels(plan.faults(grid), grid)))
     summary = None
     if plan.fingerprint:
-        with progress(shape.readings) as (watch, tell), stop_on_interrupt(tell) as stop:
-            summary = rehearse(plan, settings.load(), Bystander(stop, watch, tell))
+        with progress(shape.readings, "readings") as (watch, tell), stop_on_interrupt(tell) as stop:
+            summary = rehearse(plan, open_fleet, settings.load(), Bystander(stop, watch, tell))
     if as_json:
         rehearsal = {} if summary is None else {"hash": f"{summary.fingerprint:016x}", **_rates(summary)}
         click.echo(json.dumps({**_about(plan), **shape.as_json(), **rehearsal}))

@@ -1,4 +1,4 @@
-"""Readings straight into Kafka, past the bridge: at least once, each partition's readings as one Arrow record."""
+"""Readings and ticks straight into Kafka, past the bridge: at least once, each partition's rows as one Arrow record."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,10 +10,12 @@ from confluent_kafka import KafkaError, Producer
 
 from processors.partition import Partitions, partition_of
 from schemas.arrow_codec import write
-from schemas.readings import ReadingBatch
-from schemas.topics import ARROW, CONTENT_TYPE, JSON, METERS_RAW
+from schemas.layout import ColumnBatch
+from schemas.topics import ARROW, CONTENT_TYPE, JSON, MARKET_RAW, METERS_RAW
+from simulators.cargo import Cargo
 from simulators.columns import fixed_text
 from simulators.grid import Grid
+from simulators.publisher import Publisher
 from simulators.shipment import FleetPublisher, Shipment
 from simulators.transport import Message, Stopped, Tally
 from stream.bridge.kafka import producer_settings
@@ -115,7 +117,7 @@ class KafkaPublisher(FleetPublisher):
 
     partition: Partitions = field(default_factory=lambda: np.empty(0, dtype=np.int32))
 
-    def messages(self, batch: ReadingBatch) -> list[Message]:
+    def messages(self, batch: ColumnBatch) -> list[Message]:
         """Return one Arrow record per partition, and the garbage by the meter that sends it.
 
         Raises:
@@ -124,13 +126,41 @@ class KafkaPublisher(FleetPublisher):
         if not isinstance(batch, Shipment):
             raise TypeError(f"a shipment is needed, this is {batch!r}")
         self.garbage_sent += len(batch.garbage)
-        partition = self.partition[batch.meter]
-        order = np.argsort(partition, kind="stable")
-        numbers, first = np.unique(partition[order], return_index=True)
-        parts = zip(numbers.tolist(), np.split(order, first[1:]), strict=True)
-        records = [_message(number, write(batch.take(rows)), len(rows)) for number, rows in parts]
-        return records + [_message(int(self.partition[item.meter]), item.payload, 0) for item in batch.garbage]
+        topic, partition = METERS_RAW.name, self.partition
+        records = by_partition(topic, batch, partition[batch.sender]) if len(batch) else []
+        return records + [_message(topic, int(partition[item.meter]), item.payload, 0) for item in batch.garbage]
 
 
-def _message(partition: int, payload: bytes, readings: int) -> Message:
-    return Message(f"{METERS_RAW.name}/{partition}", payload, readings)
+@dataclass
+class KafkaTickPublisher(Publisher):
+    """Publishes ticks into `market.raw`, partitioned by `market/symbol` as the bridge does.
+
+    Attributes:
+        partition: int32[n], of each symbol.
+        topic: where to.
+    """
+
+    partition: Partitions = field(default_factory=lambda: np.empty(0, dtype=np.int32))
+    topic: str = MARKET_RAW.name
+
+    def messages(self, batch: ColumnBatch) -> list[Message]:
+        """Return one Arrow record per partition.
+
+        Raises:
+            TypeError: it is not cargo.
+        """
+        if not isinstance(batch, Cargo):
+            raise TypeError(f"cargo is needed, this is {batch!r}")
+        return by_partition(self.topic, batch, self.partition[batch.sender])
+
+
+def by_partition(topic: str, cargo: Cargo, partition: Partitions) -> list[Message]:
+    """Return one Arrow record for each partition of some rows, which each go to their own, int32[n]."""
+    order = np.argsort(partition, kind="stable")
+    numbers, first = np.unique(partition[order], return_index=True)
+    parts = zip(numbers.tolist(), np.split(order, first[1:]), strict=True)
+    return [_message(topic, number, write(cargo.take(rows)), len(rows)) for number, rows in parts]
+
+
+def _message(topic: str, partition: int, payload: bytes, readings: int) -> Message:
+    return Message(f"{topic}/{partition}", payload, readings)

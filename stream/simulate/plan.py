@@ -72,6 +72,11 @@ class Plan:
         """When the last intervals end."""
         return moment(self.end_s)
 
+    @property
+    def direct(self) -> bool:
+        """Whether readings go straight into Kafka."""
+        return self.mode is FleetMode.KAFKA
+
     def grid(self) -> Grid:
         """Lay out the grid.
 

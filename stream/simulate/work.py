@@ -1,4 +1,4 @@
-"""The body of one publishing process: builds its part of the fleet, waits for the others, sends, and reports."""
+"""The body of one publishing process: builds its part of what is sent, waits for the others, sends, and reports."""
 
 import signal
 import time
@@ -7,22 +7,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier, Event
-from typing import Any
 
 from schemas.errors import MeterstreamError
-from simulators.dispatch import Dispatcher
-from simulators.fingerprint import fingerprint
-from simulators.messages import PER_MESSAGE, Mode
+from simulators.cargo import Cargo, CargoPace
 from simulators.mqtt import Address, MqttTransport
 from simulators.pacing import UNPACED
-from simulators.publisher import PublishReport
-from simulators.shipment import FleetPace, FleetPublisher, Shipment
-from simulators.transport import Tally
+from simulators.publisher import Publisher, PublishReport
+from simulators.transport import Tally, Transport
 from stream.bridge.url import read_url, tls_context
 from stream.settings import Settings
 from stream.simulate.ahead import ahead
-from stream.simulate.kafka import KafkaPublisher, KafkaTransport, partitions_of
-from stream.simulate.plan import FleetMode, Plan
+from stream.simulate.kafka import KafkaTransport
+from stream.simulate.supply import How, Open, Run, Supply
 
 _PROGRESS_S = 0.5
 _LOOK_S = 0.05
@@ -36,19 +32,21 @@ class Task:
 
     Attributes:
         plan: the whole run.
-        part: which part of the fleet.
+        part: which part of it.
         settings: how to reach the services, beyond their URLs.
         mqtt_url: where MQTT is; empty when it is not needed.
         kafka_url: where Kafka is; empty when it is not needed.
-        partitions: of `meters.raw`; 0 when it is not needed.
+        partitions: of the topic in Kafka; 0 when it is not needed.
+        open: builds the part.
     """
 
-    plan: Plan
+    plan: Run
     part: int
     settings: Settings
     mqtt_url: str
     kafka_url: str
     partitions: int
+    open: Open
 
 
 @dataclass(frozen=True)
@@ -124,14 +122,14 @@ class _Worker:
         self._generated_s = float(task.plan.start_s)
 
     def run(self, gate: Barrier) -> Done:
-        dispatcher = self._task.plan.dispatcher(self._task.part)
-        publisher = self._publisher(dispatcher)
-        # The first day takes longest: everybody waits for everybody's, so that the schedule starts for all at once.
-        dispatcher.fleet.day(self._task.plan.start_s // 86_400)
+        supply = self._task.open(self._task.plan, self._task.part)
+        publisher = self._publisher(supply)
+        # The beginning takes longest: everybody waits for everybody's, so that the schedule starts for all at once.
+        supply.warm()
         gate.wait()
         began = time.process_time()
         try:
-            report = self._rehearse(dispatcher) if publisher is None else publisher.run(self._shipments(dispatcher))
+            report = self._rehearse(supply) if publisher is None else publisher.run(self._cargo(supply))
         finally:
             if publisher is not None:
                 publisher.transport.close()
@@ -143,40 +141,39 @@ class _Worker:
         by_schedule = plan.start_s + report.seconds * plan.speedup
         return int(min(by_schedule, self._generated_s, plan.end_s))
 
-    def _shipments(self, dispatcher: Dispatcher) -> Iterator[Shipment]:
-        plan = self._task.plan
-        for sent in ahead(dispatcher.run(plan.start_s, plan.end_s, plan.rows_at_once)):
-            if plan.fingerprint:
-                self._fingerprint = (self._fingerprint + fingerprint(sent)) % 2**64
+    def _cargo(self, supply: Supply) -> Iterator[Cargo]:
+        for sent in ahead(supply.cargo()):
+            if self._task.plan.fingerprint:
+                self._fingerprint = (self._fingerprint + supply.fingerprint(sent)) % 2**64
             self._garbage += len(sent.garbage)
             self._generated_s = max(self._generated_s, float(sent.due_s[-1])) if len(sent.due_s) else self._generated_s
-            yield Shipment.of(sent)
+            yield sent
 
-    def _rehearse(self, dispatcher: Dispatcher) -> PublishReport:
-        began, readings = time.monotonic(), 0
-        for shipment in self._shipments(dispatcher):
-            readings += len(shipment)
-            self._watch(Tally(0, readings), Tally(0, readings))
+    def _rehearse(self, supply: Supply) -> PublishReport:
+        began, rows = time.monotonic(), 0
+        for sent in self._cargo(supply):
+            rows += len(sent)
+            self._watch(Tally(0, rows), Tally(0, rows))
             if self._stop():
                 break
         seconds = time.monotonic() - began
-        rate = readings / seconds if seconds else 0.0
-        return PublishReport(readings, 0, readings, 0, seconds, rate, rate, None, None, stopped=self._stop())
+        rate = rows / seconds if seconds else 0.0
+        return PublishReport(rows, 0, rows, 0, seconds, rate, rate, None, None, stopped=self._stop())
 
-    def _publisher(self, dispatcher: Dispatcher) -> FleetPublisher | None:
-        plan, grid = self._task.plan, dispatcher.fleet.grid
+    def _publisher(self, supply: Supply) -> Publisher | None:
+        plan = self._task.plan
         if plan.rehearsal:
             return None
         most = _UNPACED_ROWS if plan.speedup == UNPACED else _PACED_ROWS
-        pace = FleetPace(plan.speedup, most_rows=most, origin_s=plan.start_s)
-        common: dict[str, Any] = {"pace": pace, "stop": self._stop, "watch": self._watch, "grid": grid}
-        if plan.mode is FleetMode.KAFKA:
-            transport = KafkaTransport(self._task.kafka_url, self._stop, self._tell)
-            return KafkaPublisher(transport, partition=partitions_of(grid, self._task.partitions), **common)
-        mode = Mode.SINGLE if plan.mode is FleetMode.SINGLE else Mode.CONCENTRATOR
+        pace = CargoPace(plan.speedup, most_rows=most, origin_s=plan.start_s)
+        settings = {"pace": pace, "stop": self._stop, "watch": self._watch}
+        return supply.publisher(self._transport(), How(settings, self._task.partitions))
+
+    def _transport(self) -> Transport:
+        if self._task.plan.direct:
+            return KafkaTransport(self._task.kafka_url, self._stop, self._tell)
         client = f"meterstream-simulate-{uuid.uuid4().hex[:12]}"
-        mqtt = MqttTransport(self._address(), client, stop=self._stop, tell=self._tell)
-        return FleetPublisher(mqtt, mode=mode, per_message=PER_MESSAGE, **common)
+        return MqttTransport(self._address(), client, stop=self._stop, tell=self._tell)
 
     def _address(self) -> Address:
         url = read_url(self._task.mqtt_url, self._task.settings.mqtt)

@@ -5,19 +5,22 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import ConfigurationError
-from simulators.faults import CATALOGUE, FaultClass
-from simulators.profile import load_profile, profile_names
+from simulators.faults import CATALOGUE, FLEET_CLASSES, MARKET_CLASSES, FaultClass
+from simulators.profile import MarketProfile, Profile, load_profile, profile_names
 
 
+@pytest.mark.parametrize("kind", [Profile, MarketProfile])
 @pytest.mark.parametrize("name", ["clean", "everyday", "showcase"])
-def test_the_profiles_that_come_along_can_be_read(name: str) -> None:
-    assert name in profile_names()
-    assert load_profile(name).about
+def test_the_profiles_that_come_along_can_be_read(name: str, kind: type[Profile]) -> None:
+    assert name in profile_names(kind)
+    assert load_profile(name, kind).about
 
 
 def test_the_rich_profiles_name_every_class() -> None:
     for name in ("everyday", "showcase"):
-        assert set(load_profile(name).faults) == set(FaultClass) == set(CATALOGUE)
+        assert set(load_profile(name).faults) == FLEET_CLASSES
+        assert set(load_profile(name, MarketProfile).faults) == MARKET_CLASSES
+    assert FLEET_CLASSES | MARKET_CLASSES == set(FaultClass) == set(CATALOGUE)
 
 
 @pytest.mark.parametrize(

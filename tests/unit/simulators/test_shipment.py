@@ -6,6 +6,7 @@ import numpy as np
 import orjson
 import pytest
 
+from simulators.cargo import CargoPace
 from simulators.cohorts import cohorts
 from simulators.dispatch import Dispatch, Dispatcher, Timing
 from simulators.fingerprint import fingerprint
@@ -16,7 +17,7 @@ from simulators.messages import Mode
 from simulators.pacing import UNPACED
 from simulators.profile import load_profile
 from simulators.schedule import Window, schedule
-from simulators.shipment import FleetPace, FleetPublisher, Shipment
+from simulators.shipment import FleetPublisher, Shipment
 from simulators.transport import ListTransport
 
 GRID = Grid.build(400, 7)
@@ -31,7 +32,7 @@ def sent(part: int = 0, of: int = 1, batch_rows: int = 3_000) -> list[Dispatch]:
 
 def publisher(mode: Mode, speedup: float, **settings: int) -> FleetPublisher:
     transport = ListTransport()
-    pace = FleetPace(speedup, origin_s=START, most_rows=settings.pop("most_rows", 5_000))
+    pace = CargoPace(speedup, origin_s=START, most_rows=settings.pop("most_rows", 5_000))
     return FleetPublisher(transport, mode=mode, pace=pace, grid=GRID, now=transport.now, **settings)
 
 
@@ -75,7 +76,7 @@ def test_long_arrays_are_cut() -> None:
 
 
 def test_parts_are_due_by_the_schedule_and_not_before_their_readings() -> None:
-    pace = FleetPace(600.0, origin_s=START)
+    pace = CargoPace(600.0, origin_s=START)
     parts = list(pace.cut([Shipment.of(part) for part in sent()]))
     due = np.array([part.due_s for part in parts])
     assert (np.diff(due) >= 0).all()

@@ -1,0 +1,1 @@
+"""Invented markets: prices that demand and renewables explain, order books, trades, and labelled anomalies."""
