@@ -1,10 +1,12 @@
 """Payloads that are no readings: what real feeds carry when firmware, cables or software go wrong."""
 
+import hashlib
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
+from schemas.rejected import MAX_KEPT_BYTES
 from simulators.randomness import draw, salt
 
 _NOISE = salt("garbage")
@@ -24,6 +26,11 @@ class Garbage(NamedTuple):
     payload: bytes
 
 
+def digest(payload: bytes) -> str:
+    """Return what stands for a payload in labels: of a long one its beginning, as rejects keep no more."""
+    return hashlib.sha256(payload[:MAX_KEPT_BYTES]).hexdigest()[:16]
+
+
 def garbage_bytes(bits: int, size: int) -> bytes:
     """Return a payload of about some size that no decoder can read as a reading; equal bits give equal bytes."""
     return _FORMS[bits % len(_FORMS)](bits, max(1, size))
@@ -35,20 +42,20 @@ def _noise(bits: int, size: int) -> bytes:
     return b"\x9d" + draw(entity, _NOISE, np.arange(len(entity))).tobytes()[: size - 1]
 
 
-def _cut_off(_bits: int, size: int) -> bytes:
-    return (b'{"meter_number":"M' + b"0" * size)[:size]
+def _cut_off(bits: int, size: int) -> bytes:
+    return (b'{"meter_number":"M%d' % bits + b"0" * size)[:size]
 
 
-def _no_meter(_bits: int, _size: int) -> bytes:
-    return b'{"reading_time":"2026-01-01T00:00:00Z","consumption_kwh":1.5}'
+def _no_meter(bits: int, _size: int) -> bytes:
+    return b'{"reading_time":"2026-01-01T00:00:00Z","consumption_kwh":%d.5}' % (bits >> 40)
 
 
-def _words(_bits: int, size: int) -> bytes:
-    return b'"' + (b"ERR 0x1f modem busy " * (size // 20 + 1))[:size] + b'"'
+def _words(bits: int, size: int) -> bytes:
+    return b'"' + (b"ERR 0x%016x modem busy " % bits * (size // 36 + 1))[:size] + b'"'
 
 
-def _wrong_type(_bits: int, _size: int) -> bytes:
-    return b'{"meter_number":"?","reading_time":"not yet","consumption_kwh":"n/a"}'
+def _wrong_type(bits: int, _size: int) -> bytes:
+    return b'{"meter_number":"?","reading_time":"not yet","consumption_kwh":"n/a %x"}' % bits
 
 
 def _nothing(_bits: int, _size: int) -> bytes:

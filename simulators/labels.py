@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from schemas.layout import INSTANT
 from schemas.topics import TopicSpec
 from simulators.faults import CATALOGUE, CLASSES, Element, FaultClass
+from simulators.garbage import digest, garbage_bytes
 from simulators.grid import Grid
 from simulators.local_time import DAY_S, EPOCH_DAY
 from simulators.registry import element_names, other_transformer
@@ -35,7 +36,10 @@ class Label(BaseModel):
     meters: list[str] = Field(description="every meter that it touched")
     size: float = Field(description="how large, in `unit`")
     unit: str
-    detail: str | None = Field(default=None, description="what else there is to know, such as the transformer named")
+    detail: str | None = Field(
+        default=None,
+        description="what else there is to know, such as the transformer named or a digest of garbage",
+    )
 
 
 SCHEMA = pa.schema(
@@ -103,6 +107,8 @@ def _counts(grid: Grid) -> dict[str, int]:
 def _detail(fault: FaultClass, event: Event, grid: Grid, names: dict[str, list[str]]) -> str | None:
     if fault is FaultClass.WRONG_TRANSFORMER:
         return names["T"][other_transformer(grid, event.element, event.bits)]
+    if fault is FaultClass.GARBAGE:
+        return digest(garbage_bytes(event.bits, round(event.size)))
     if fault is FaultClass.UNIT_CHANGE:
         return "dV" if event.size < 100 else "Wh"
     return None

@@ -5,13 +5,14 @@ of any kind falls on one of its places between its start and its end, or within 
 None, never 100 %.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from schemas.layout import Ints, Mask, Positions
-from simulators.faults import FaultClass
+from simulators.faults import MARKET_CLASSES, FaultClass
 from simulators.labels import Label
 
 #: Row of the confusion table for signs where nothing was wrong.
@@ -24,15 +25,17 @@ class Signs:
 
     Attributes:
         kind: what it said (`flag/warning`, `alert/high_consumption`, `reject/not_json`), text[n].
-        place: meter number, or name of a transformer or feeder, text[n].
+        place: meter number, name of a transformer or feeder, or `market/symbol`, text[n].
         time_us: when, in event time, int64[n] [us since 1970].
         unplaced: signs of which it is not known where or when they belong, by kind: counted, never matched.
+        content: more such signs, told by the bytes that they are about: kind by `digest` of garbage.
     """
 
     kind: Sequence[str]
     place: Sequence[str]
     time_us: Ints
     unplaced: dict[str, int] = field(default_factory=dict)
+    content: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class KindScore:
     Attributes:
         kind: which.
         signs: how many.
-        true: of those, how many were on a fault.
+        true: of those, how many were on a fault, or about the very bytes of one.
         precision: true over signs; None without any.
         unplaced: signs that could not be matched with anything; not part of the others.
     """
@@ -114,12 +117,17 @@ def score(truth: Sequence[Label], signs: Signs, meter_days: float, grace_s: floa
     for rows in hits:
         true[rows] = True
     false = board.counted(~true)
-    classes = [_class_score(fault, truth, hits, board, false) for fault in FaultClass]
-    confusion = {one.fault.value: _finds(_of(one.fault, truth, hits), board) for one in classes if one.labelled}
+    known = [_recognised(label, signs) for label in truth]
+    classes = [_class_score(fault, truth, hits, known, board, false) for fault in FaultClass if _asked(fault, truth)]
+    confusion = {
+        one.fault.value: _finds(_of(one.fault, truth, hits), _kinds_of(one.fault, truth, known), board)
+        for one in classes
+        if one.labelled
+    }
     false_alarms = sum(false.values())
     return Score(
         classes=classes,
-        kinds=_kind_scores(board, true, signs.unplaced),
+        kinds=_kind_scores(board, true, signs, {label.detail for label in truth if label.fault is FaultClass.GARBAGE}),
         confusion=confusion | {NO_FAULT: false},
         false_alarms=false_alarms,
         meter_days=meter_days,
@@ -158,8 +166,27 @@ class _Board:
         return dict(zip(self.kinds.tolist(), counts, strict=True))
 
 
+def _asked(fault: FaultClass, truth: Sequence[Label]) -> bool:
+    """Say whether a run could have such faults: markets have others than fleets. An empty truth leaves all in."""
+    return not truth or any((label.fault in MARKET_CLASSES) == (fault in MARKET_CLASSES) for label in truth)
+
+
+def _recognised(label: Label, signs: Signs) -> str | None:
+    """Return the kind of sign that is about the very bytes of a fault; None where there is none."""
+    return signs.content.get(label.detail or "") if label.fault is FaultClass.GARBAGE else None
+
+
+def _kinds_of(fault: FaultClass, truth: Sequence[Label], known: list[str | None]) -> list[str | None]:
+    return [kind for label, kind in zip(truth, known, strict=True) if label.fault is fault]
+
+
 def _class_score(
-    fault: FaultClass, truth: Sequence[Label], hits: list[Positions], board: _Board, false: dict[str, int]
+    fault: FaultClass,
+    truth: Sequence[Label],
+    hits: list[Positions],
+    known: list[str | None],
+    board: _Board,
+    false: dict[str, int],
 ) -> ClassScore:
     starts = [label.start.timestamp() for label in truth if label.fault is fault]
     mine = _of(fault, truth, hits)
@@ -167,13 +194,14 @@ def _class_score(
     telling = _telling(mine, board, false)
     right = board.counted(np.unique(np.concatenate([np.empty(0, dtype=np.intp), *mine])))
     on_fault, beside = (sum(table[kind] for kind in telling) for table in (right, false))
+    detected = sum(bool(len(rows) or kind) for rows, kind in zip(mine, _kinds_of(fault, truth, known), strict=True))
     delays = [board.time_us[rows].min() / 1e6 - start for start, rows in found]
     p50, p90 = np.percentile(delays, [50, 90]).tolist() if found else (None, None)
     return ClassScore(
         fault=fault,
         labelled=len(mine),
-        detected=len(found),
-        recall=len(found) / len(mine) if mine else None,
+        detected=detected,
+        recall=detected / len(mine) if mine else None,
         precision=on_fault / (on_fault + beside) if on_fault else None,
         delay_p50_s=p50,
         delay_p90_s=p90,
@@ -197,21 +225,28 @@ def _of(fault: FaultClass, truth: Sequence[Label], hits: list[Positions]) -> lis
     return [rows for label, rows in zip(truth, hits, strict=True) if label.fault is fault]
 
 
-def _finds(hits: list[Positions], board: _Board) -> dict[str, int]:
+def _finds(hits: list[Positions], known: list[str | None], board: _Board) -> dict[str, int]:
     """Return how many of some faults each kind of signs has found."""
     found = [board.counted(rows) for rows in hits]
-    return {str(kind): sum(counts[kind] > 0 for counts in found) for kind in board.kinds}
+    kinds = sorted({*board.kinds.tolist(), *(kind for kind in known if kind)})
+    return {
+        kind: sum(counts.get(kind, 0) > 0 or kind == told for counts, told in zip(found, known, strict=True))
+        for kind in kinds
+    }
 
 
-def _kind_scores(board: _Board, true: Mask, unplaced: dict[str, int]) -> list[KindScore]:
-    every, right = board.counted(np.ones(len(true), dtype=bool)), board.counted(true)
+def _kind_scores(board: _Board, true: Mask, signs: Signs, garbage: set[str | None]) -> list[KindScore]:
+    told = Counter(kind for name, kind in signs.content.items() if name in garbage)
+    unplaced = Counter(signs.unplaced) + Counter(kind for name, kind in signs.content.items() if name not in garbage)
+    every = Counter(board.counted(np.ones(len(true), dtype=bool))) + told
+    right = Counter(board.counted(true)) + told
     return [
         KindScore(
             kind=kind,
-            signs=every.get(kind, 0),
-            true=right.get(kind, 0),
-            precision=right[kind] / every[kind] if every.get(kind) else None,
-            unplaced=unplaced.get(kind, 0),
+            signs=every[kind],
+            true=right[kind],
+            precision=right[kind] / every[kind] if every[kind] else None,
+            unplaced=unplaced[kind],
         )
         for kind in sorted({*every, *unplaced})
     ]

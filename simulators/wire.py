@@ -70,7 +70,7 @@ def send(slab: Slab, due_s: Floats, faults: Events) -> Wire:
             due[hit[odd]] += event.size
         elif fault is FaultClass.GARBAGE:
             kept[hit] = False
-            garbage += _spoilt(slab, due[hit], rows[hit], event)
+            garbage += _spoilt(due[hit], rows[hit], event)
         else:
             copies.append(_copied(due[hit], rows[hit], event))
     due = np.concatenate([due[kept], *(copy.due_s for copy in copies)])
@@ -97,7 +97,8 @@ def _copied(due_s: Floats, rows: Cells, event: Event) -> Wire:
     return Wire((due_s[:, None] + later).reshape(-1), np.repeat(rows, copies), [])
 
 
-def _spoilt(slab: Slab, due_s: Floats, rows: Cells, event: Event) -> list[Spoilt]:
-    numbers = slab.span.numbers[rows // len(slab.meters)]
-    found = zip(due_s.tolist(), rows.tolist(), numbers.tolist(), strict=True)
-    return [Spoilt(due, row, event.bits ^ number, round(event.size)) for due, row, number in found]
+def _spoilt(due_s: Floats, rows: Cells, event: Event) -> list[Spoilt]:
+    # Broken firmware repeats itself; and a label can say what it sent.
+    return [
+        Spoilt(due, row, event.bits, round(event.size)) for due, row in zip(due_s.tolist(), rows.tolist(), strict=True)
+    ]

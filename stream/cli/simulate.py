@@ -77,7 +77,12 @@ def meters(labels_file: Path | None, dry_run: bool, as_json: bool, **choices: An
     if labels_file is not None:
         write_labels(labels_file, outcome.labels)
     said = _as_json(plan, outcome) if as_json else None
-    finish(outcome, said, lambda: print_summary(plan, outcome, labels_file))
+    more = f"; {outcome.summary.garbage:,} messages of garbage; {outcome.registered:,} meters registered"
+    finish(
+        outcome,
+        said,
+        lambda: print_summary(outcome, "readings", labels_file, more=more, fingerprint=plan.fingerprint),
+    )
 
 
 def _plan(choices: dict[str, Any], *, dry_run: bool) -> Plan:

@@ -17,6 +17,7 @@ from stream.cli.errors import plain_errors
 from stream.cli.progress import progress, stop_on_interrupt
 from stream.cli.quantities import Duration
 from stream.cli.simulate_options import finish, run_options, start_of
+from stream.cli.simulate_text import print_summary
 from stream.markets import load_markets
 from stream.simulate.crew import Summary
 from stream.simulate.market_run import run_markets
@@ -78,7 +79,11 @@ def market(labels_file: Path | None, dry_run: bool, as_json: bool, **choices: An
         outcome = run_markets(plan, settings.load(), Bystander(stop, watch, tell), kafka=not choices["no_kafka"])
     if labels_file is not None:
         write_labels(labels_file, outcome.labels)
-    finish(outcome, _as_json(plan, outcome) if as_json else None, lambda: _print(plan, outcome, labels_file))
+    finish(
+        outcome,
+        _as_json(plan, outcome) if as_json else None,
+        lambda: print_summary(outcome, "ticks", labels_file, fingerprint=plan.fingerprint),
+    )
 
 
 def _plan(choices: dict[str, Any], *, dry_run: bool) -> MarketPlan:
@@ -152,20 +157,3 @@ def _as_json(plan: MarketPlan, outcome: Outcome) -> dict[str, Any]:
         "hash": f"{outcome.summary.fingerprint:016x}" if plan.fingerprint else None,
         "labels": len(outcome.labels),
     }
-
-
-def _print(plan: MarketPlan, outcome: Outcome, labels_file: Path | None) -> None:
-    report = outcome.summary.report
-    click.echo(
-        f"{report.readings:,} ticks in {report.messages:,} messages, {report.acked:,} acknowledged, "
-        f"{report.refused:,} refused"
-    )
-    click.echo(
-        f"{report.seconds:.1f} s: {report.offered_per_s:,.0f} ticks/s offered, {report.achieved_per_s:,.0f} achieved"
-    )
-    if report.slip_p50_ms is not None:
-        click.echo(f"behind schedule: median {report.slip_p50_ms:.1f} ms, 99 % {report.slip_p99_ms:.1f} ms")
-    where = f" in {labels_file}" if labels_file else ""
-    click.echo(f"{len(outcome.labels):,} anomalies labelled{where}")
-    if plan.fingerprint:
-        click.echo(f"hash {outcome.summary.fingerprint:016x}")

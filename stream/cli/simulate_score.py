@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from schemas.errors import ConfigurationError
+from simulators.faults import MARKET_CLASSES
 from simulators.labels import Label, read_labels
 from simulators.score import Score, score
 from stream import settings
@@ -19,7 +20,7 @@ from stream.cli.moments import Moment
 from stream.cli.quantities import Duration
 from stream.endpoints import resolve
 from stream.simulate.evidence import gather
-from stream.simulate.scoreboard import page, share, span
+from stream.simulate.scoreboard import NOTHING_SAID, days_of, page, share, span
 
 #: Nobody reads a file in a window that happens to be narrow.
 _FILE_WIDTH = 160
@@ -57,10 +58,12 @@ def score_command(
     """Score the engine's flags, alerts and rejects in the database against the labels of a simulated run.
 
     Recall, precision and delay by class of faults, what each kind of sign is worth, and which sign found which fault.
+    Labels are of a fleet or of markets; what was said about the other is left out.
     """
     truth = _read(labels_file)
     begin, end = _span(truth, since, until)
-    evidence = gather(resolve(settings.load(), ["database_url"]).database_url, begin, end + grace)
+    url = resolve(settings.load(), ["database_url"]).database_url
+    evidence = gather(url, begin, end + grace, markets=_of_markets(truth))
     found = score(truth, evidence.signs, evidence.meter_days, grace.total_seconds())
     if html is not None:
         html.write_text(page(found, f"{labels_file.name}: {begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"))
@@ -75,6 +78,18 @@ def _read(path: Path) -> list[Label]:
         return read_labels(path)
     except (pa.ArrowException, ValueError) as error:
         raise ConfigurationError(f"{path.name} holds no labels: {error}") from error
+
+
+def _of_markets(truth: list[Label]) -> bool:
+    """Say whether labels are those of markets.
+
+    Raises:
+        ConfigurationError: they are of both.
+    """
+    kinds = {label.fault in MARKET_CLASSES for label in truth}
+    if len(kinds) > 1:
+        raise ConfigurationError("these labels are of a fleet and of markets: score each run by its own")
+    return True in kinds
 
 
 def _span(truth: list[Label], since: datetime | None, until: datetime | None) -> tuple[datetime, datetime]:
@@ -104,11 +119,13 @@ def _print(found: Score) -> None:
     confusion = _table("found by", *kinds)
     for name, row in found.confusion.items():
         confusion.add_row(name, *(f"{row.get(kind, 0):,}" for kind in kinds))
-    for table in (faults, signs, confusion):
+    for table in (faults, signs, confusion) if found.kinds else (faults,):
         console.print(table)
+    if not found.kinds:
+        console.print(NOTHING_SAID)
     alarms = "-" if found.false_per_10k_meter_days is None else f"{found.false_per_10k_meter_days:,.1f}"
     console.print(
-        f"{found.false_alarms:,} false alarms in {found.meter_days:,.1f} meter-days: {alarms} per 10,000",
+        f"{found.false_alarms:,} false alarms in {found.meter_days:,.1f} {days_of(found)}: {alarms} per 10,000",
         highlight=False,
     )
 

@@ -35,19 +35,28 @@ def print_shape(plan: Plan, shape: Shape, summary: Summary | None) -> None:
         click.echo(f"generated at {rate:,.0f} readings/s per core, hashing included")
 
 
-def print_summary(plan: Plan, outcome: Outcome, labels_file: Path | None) -> None:
-    """Say what a run came to."""
+def print_summary(
+    outcome: Outcome, rows: str, labels_file: Path | None, *, more: str = "", fingerprint: bool = False
+) -> None:
+    """Say what a run came to.
+
+    Args:
+        outcome: of the run.
+        rows: what was sent, such as `readings`.
+        labels_file: where the labels are, if in a file.
+        more: what else there is to say, at the end of the first line.
+        fingerprint: whether the hash was asked for.
+    """
     report = outcome.summary.report
     click.echo(
-        f"{report.readings:,} readings in {report.messages:,} messages, {report.acked:,} acknowledged, "
-        f"{report.refused:,} refused; {outcome.summary.garbage:,} messages of garbage"
+        f"{report.readings:,} {rows} in {report.messages:,} messages, {report.acked:,} acknowledged, "
+        f"{report.refused:,} refused{more}"
     )
     click.echo(
-        f"{report.seconds:.1f} s: {report.offered_per_s:,.0f} readings/s offered, {report.achieved_per_s:,.0f} achieved"
+        f"{report.seconds:.1f} s: {report.offered_per_s:,.0f} {rows}/s offered, {report.achieved_per_s:,.0f} achieved"
     )
     if report.slip_p50_ms is not None:
         click.echo(f"behind schedule: median {report.slip_p50_ms:.1f} ms, 99 % {report.slip_p99_ms:.1f} ms")
-    where = f" in {labels_file}" if labels_file else ""
-    click.echo(f"{len(outcome.labels):,} faults labelled{where}; {outcome.registered:,} meters registered")
-    if plan.fingerprint:
+    click.echo(f"{len(outcome.labels):,} faults labelled{f' in {labels_file}' if labels_file else ''}")
+    if fingerprint:
         click.echo(f"hash {outcome.summary.fingerprint:016x}")

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 
 import pyarrow as pa
@@ -10,7 +9,7 @@ import pyarrow as pa
 from processors.partition import partition_of
 from schemas.markets import Market
 from schemas.topics import MARKET_RAW
-from simulators.labels import Label, moment
+from simulators.labels import Label
 from simulators.market.anomalies import anomalies, market_labels
 from simulators.market.feed import Feed
 from simulators.market.fingerprint import name_keys, tick_fingerprint
@@ -23,6 +22,7 @@ from simulators.publisher import Publisher
 from simulators.schedule import Events, Window
 from simulators.transport import Transport
 from stream.simulate.kafka import KafkaTickPublisher
+from stream.simulate.plan import Timed
 from stream.simulate.supply import How
 
 #: Runs begin and end at whole intervals of this length [s].
@@ -39,7 +39,7 @@ class MarketMode(StrEnum):
 
 
 @dataclass(frozen=True)
-class MarketPlan:
+class MarketPlan(Timed):
     """One run of simulated markets.
 
     Attributes:
@@ -69,16 +69,6 @@ class MarketPlan:
     profile: MarketProfile
     fingerprint: bool = False
     rehearsal: bool = False
-
-    @property
-    def start(self) -> datetime:
-        """When it starts."""
-        return moment(self.start_s)
-
-    @property
-    def end(self) -> datetime:
-        """When it ends."""
-        return moment(self.end_s)
 
     @property
     def direct(self) -> bool:

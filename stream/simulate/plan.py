@@ -28,8 +28,25 @@ class FleetMode(StrEnum):
     KAFKA = "kafka"
 
 
+class Timed:
+    """A run that starts and ends, as datetimes."""
+
+    start_s: int
+    end_s: int
+
+    @property
+    def start(self) -> datetime:
+        """When it starts."""
+        return moment(self.start_s)
+
+    @property
+    def end(self) -> datetime:
+        """When it ends."""
+        return moment(self.end_s)
+
+
 @dataclass(frozen=True)
-class Plan:
+class Plan(Timed):
     """One run of a simulated fleet.
 
     Attributes:
@@ -61,16 +78,6 @@ class Plan:
     transformer_meters: bool = False
     fingerprint: bool = False
     rehearsal: bool = False
-
-    @property
-    def start(self) -> datetime:
-        """When the first intervals begin."""
-        return moment(self.start_s)
-
-    @property
-    def end(self) -> datetime:
-        """When the last intervals end."""
-        return moment(self.end_s)
 
     @property
     def direct(self) -> bool:

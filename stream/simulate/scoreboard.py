@@ -2,6 +2,7 @@
 
 from html import escape
 
+from simulators.faults import MARKET_CLASSES
 from simulators.score import NO_FAULT, Score
 
 _STYLE = """
@@ -10,6 +11,9 @@ table { border-collapse: collapse; margin: 1em 0 2em }
 th, td { padding: .3em .7em; border: 1px solid #ddd; text-align: right }
 th:first-child, td:first-child { text-align: left }
 """
+
+#: What stands in place of the tables of signs where there are none.
+NOTHING_SAID = "The engine has said nothing about this run: no flag, no alert, no reject."
 
 
 def share(value: float | None) -> str:
@@ -22,13 +26,18 @@ def span(seconds: float | None) -> str:
     return "-" if seconds is None else f"{seconds / 60:.0f} min"
 
 
+def days_of(score: Score) -> str:
+    """Return what was watched: days of meters, or of symbols where markets were simulated."""
+    return "symbol-days" if all(one.fault in MARKET_CLASSES for one in score.classes) else "meter-days"
+
+
 def page(score: Score, title: str) -> str:
     """Return the scoreboard as HTML."""
-    parts = [_classes(score), _kinds(score), _confusion(score)]
+    parts = [_classes(score), *([_kinds(score), _confusion(score)] if score.kinds else [f"<p>{NOTHING_SAID}</p>"])]
     alarms = "-" if score.false_per_10k_meter_days is None else f"{score.false_per_10k_meter_days:,.1f}"
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style>'
-        f"<h1>{escape(title)}</h1><p>{score.false_alarms:,} false alarms in {score.meter_days:,.1f} meter-days: "
+        f"<h1>{escape(title)}</h1><p>{score.false_alarms:,} false alarms in {score.meter_days:,.1f} {days_of(score)}: "
         f"{alarms} per 10,000.</p>{''.join(parts)}</html>"
     )
 

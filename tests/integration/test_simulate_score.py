@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from simulators.faults import FaultClass
+from simulators.garbage import digest
 from simulators.labels import Label, write_labels
 from sinks.migrations import migrate
 from stream.simulate.evidence import gather
@@ -76,8 +77,29 @@ def test_signs_are_those_of_the_run(said: str) -> None:
         ("flag/warning", "M00000002", int(after(45).timestamp() * 1e6)),
         ("reject/negative_energy", "M00000002", int(after(50).timestamp() * 1e6)),
     ]
-    assert evidence.signs.unplaced == {"reject/negative_energy": 2}
+    assert evidence.signs.unplaced == {}
+    assert evidence.signs.content == {
+        digest(b"ERR modem busy"): "reject/negative_energy",
+        digest(b"null"): "reject/negative_energy",
+    }
     assert evidence.meter_days == pytest.approx(2 * 2 / 24)
+
+
+def test_what_is_said_of_markets_is_left_out_for_a_fleet_and_the_other_way_round(said: str) -> None:
+    with psycopg.connect(said, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO alerts VALUES ('m', 'price_spike', 'warning', 'market/omie/ES', %s, now(), 1, 2, "
+            "'EUR', 0.9, 'up')",
+            [after(20)],
+        )
+    try:
+        fleet, markets = (gather(said, NOON, after(120), markets=which) for which in (False, True))
+        assert not any(place == "omie/ES" for place in fleet.signs.place)
+        assert list(zip(markets.signs.kind, markets.signs.place, strict=True)) == [("alert/price_spike", "omie/ES")]
+        assert (markets.meter_days, markets.signs.content) == (0.0, {})
+    finally:
+        with psycopg.connect(said, autocommit=True) as connection:
+            connection.execute("DELETE FROM alerts WHERE alert_id = 'm'")
 
 
 def scored(directory: Path, url: str, *words: str) -> "subprocess.CompletedProcess[str]":

@@ -11,8 +11,9 @@ from simulators.cohorts import MIXED, cohorts
 from simulators.dispatch import Dispatch, Dispatcher, Timing
 from simulators.faults import FaultClass
 from simulators.fleet import Fleet
-from simulators.garbage import garbage_bytes
+from simulators.garbage import digest, garbage_bytes
 from simulators.grid import Grid
+from simulators.labels import labels
 from simulators.local_time import DAY_S
 from simulators.profile import FaultRate, Profile
 from simulators.schedule import Events, Window, schedule
@@ -138,6 +139,8 @@ def test_garbage_takes_the_place_of_readings() -> None:
     parts = sent(faults)
     assert set(CLEAN - rows(parts)) == affected(faults)
     assert sum(len(part.garbage) for part in parts) == len(affected(faults))
+    said = {(label.element, label.detail) for label in labels(faults, GRID)}
+    assert {(f"M{item.meter:08d}", digest(item.payload)) for part in parts for item in part.garbage} == said
 
 
 @pytest.mark.parametrize("bits", range(12))

@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from simulators.faults import CATALOGUE, FaultClass
+from simulators.faults import CATALOGUE, FLEET_CLASSES, MARKET_CLASSES, FaultClass
+from simulators.garbage import digest
 from simulators.labels import Label
 from simulators.score import NO_FAULT, Score, Signs, score
-from stream.simulate.scoreboard import page
+from stream.simulate.scoreboard import NOTHING_SAID, page
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
@@ -120,7 +121,7 @@ def test_the_page_shows_every_class_and_escapes_what_it_is_told() -> None:
     text = page(score(SPIKES, signs(("flag/<b>", "M1", 5)), 1.0, 0.0), "run & score")
     assert "run &amp; score" in text
     assert "flag/&lt;b&gt;" in text
-    assert all(fault.value in text for fault in FaultClass)
+    assert all((fault.value in text) == (fault in FLEET_CLASSES) for fault in FaultClass)
 
 
 def test_a_kind_that_hit_once_by_chance_does_not_spoil_the_precision() -> None:
@@ -129,3 +130,48 @@ def test_a_kind_that_hit_once_by_chance_does_not_spoil_the_precision() -> None:
     chance = [("flag/anomaly", "M0", 10.0), *(("flag/anomaly", f"X{number}", 10.0) for number in range(50))]
     found = of(score(faults, signs(*rejects, *chance), 1.0, 0.0), FaultClass.NEGATIVE)
     assert (found["recall"], found["precision"]) == (1.0, 1.0)
+
+
+def garbage(meter: str, payload: bytes) -> Label:
+    return label(FaultClass.GARBAGE, [meter], 0, 60).model_copy(update={"detail": digest(payload)})
+
+
+def test_garbage_that_was_rejected_is_recognised_by_its_bytes_although_nobody_knows_its_place() -> None:
+    truth = [garbage("M1", b"null"), garbage("M2", b"ERR"), garbage("M3", b"never came")]
+    content = {
+        digest(b"null"): "reject/wrong_shape",
+        digest(b"ERR"): "reject/not_json",
+        digest(b"x"): "reject/not_json",
+    }
+    found = score(truth, Signs([], [], np.empty(0, dtype=np.int64), {"reject/bad_arrow": 2}, content), 1.0, 0.0)
+    one = of(found, FaultClass.GARBAGE)
+    assert (one["labelled"], one["detected"], one["recall"]) == (3, 2, 2 / 3)
+    # Nothing says when it came, nor how much of the rest was no garbage of this run.
+    assert (one["delay_p50_s"], one["precision"]) == (None, None)
+    assert found.confusion["garbage"] == {"reject/not_json": 1, "reject/wrong_shape": 1}
+    kinds = {kind.kind: (kind.signs, kind.true, kind.unplaced) for kind in found.kinds}
+    assert kinds == {"reject/wrong_shape": (1, 1, 0), "reject/not_json": (1, 1, 1), "reject/bad_arrow": (0, 0, 2)}
+
+
+def test_bytes_find_no_fault_of_another_class() -> None:
+    spike = SPIKES[0].model_copy(update={"detail": digest(b"null")})
+    found = score([spike], Signs([], [], np.empty(0, dtype=np.int64), {}, {digest(b"null"): "reject/x"}), 1.0, 0.0)
+    assert of(found, FaultClass.SPIKE)["detected"] == 0
+
+
+def test_labels_of_markets_are_scored_by_symbol_and_beside_their_own_classes_only() -> None:
+    finger = label(FaultClass.FAT_FINGER, ["omie/ES"], 0, 3)
+    found = score([finger], signs(("alert/price_spike", "omie/ES", 2), ("alert/price_spike", "omie/PT", 2)), 2.0, 0.0)
+    assert {one.fault for one in found.classes} == MARKET_CLASSES
+    assert of(found, FaultClass.FAT_FINGER)["recall"] == 1.0
+    assert found.false_alarms == 1
+    assert "symbol-days" in page(found, "markets")
+
+
+def test_an_engine_that_says_nothing_of_markets_has_a_recall_of_zero_and_no_precision() -> None:
+    found = score([label(FaultClass.STALE_FEED, ["omie/ES"], 0, 60)], signs(), 0.0, 0.0)
+    one = of(found, FaultClass.STALE_FEED)
+    assert (one["recall"], one["precision"], found.false_per_10k_meter_days) == (0.0, None, None)
+    assert found.kinds == []
+    assert NOTHING_SAID in page(found, "markets")
+    assert "Which sign" not in page(found, "markets")
