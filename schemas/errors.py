@@ -122,7 +122,7 @@ class ConfigurationError(MeterstreamError):
 
 
 class CheckpointError(MeterstreamError):
-    """A state checkpoint cannot be read: damaged, or of a version that this engine does not know."""
+    """A state checkpoint cannot be used: damaged, of a version that this engine does not know, or out of date."""
 
 
 class MissingColumns(MeterstreamError):

@@ -57,7 +57,7 @@ class WorkerSettings(_Group):
     session_timeout_s: PositiveFloat = Field(
         default=12.0, description="a silent worker loses its partitions after this"
     )
-    take_records: PositiveInt = Field(default=64, description="Kafka records taken at once")
+    take_rows: PositiveInt = Field(default=25_000, description="about how many readings or ticks are delivered at once")
     take_within_ms: PositiveFloat = Field(default=50.0, description="longest wait for records")
     lateness_s: PositiveFloat = Field(default=60.0, description="a window closes this long after its end")
     checkpoint_interval_s: PositiveFloat = Field(default=10.0, description="how often state is checkpointed")

@@ -10,6 +10,7 @@ from typing import Any
 import faust
 import structlog
 from faust.exceptions import ConsumerNotStarted
+from faust.types import TP
 from prometheus_client import CollectorRegistry
 
 from models.registry import Registry
@@ -28,6 +29,7 @@ from stream.stack.endpoints import Endpoints
 from stream.topics import bootstrap_servers
 from stream.worker.checkpoints import Checkpoints
 from stream.worker.deliver import Deliverer
+from stream.worker.fetches import FetchTransport
 from stream.worker.flow import PartitionFlow, effects
 from stream.worker.gaps import GapReader
 from stream.worker.keepers import Keeper
@@ -50,8 +52,10 @@ _CHANGELOG = {
 
 #: Exit code of a worker that should be started anew.
 EXIT_FAILED = 70
-#: Side topics are taken in lots of this many records, or after this wait [s].
-_FEW, _SOON_S = 1_000, 0.5
+#: Fetches of a topic, of up to 1 MB each, that wait to be taken.
+_FETCHES = 16
+#: Side topics are taken after this wait [s].
+_SOON_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -140,13 +144,14 @@ def build_app(
     worker = Worker(
         app,
         deliverer,
-        Checkpoints(app, table, topic_id, MeterState),
+        Checkpoints(app, METERS_RAW.name, table, topic_id, MeterState),
         GapReader(endpoints.kafka_url, METERS_RAW.name, settings.worker.app_id),
         metrics,
         make_flow=lambda partition, state, offsets: PartitionFlow(
             METERS_RAW.name, partition, state, offsets, Limits(), Judging(), score=serving.score
         ),
         checkpoint_interval_s=settings.worker.checkpoint_interval_s,
+        take_rows=settings.worker.take_rows,
     )
     _add_agents(app, settings, worker, store)
     _add_background(app, worker)
@@ -157,7 +162,7 @@ def build_app(
 
 
 def _new_app(settings: Settings, endpoints: Endpoints, name: str, partitions: int) -> Any:
-    return faust.App(
+    app = faust.App(
         settings.worker.app_id,
         broker=f"kafka://{bootstrap_servers(endpoints.kafka_url)}",
         store="memory://",
@@ -173,13 +178,15 @@ def _new_app(settings: Settings, endpoints: Endpoints, name: str, partitions: in
         broker_session_timeout=settings.worker.session_timeout_s,
         broker_heartbeat_interval=settings.worker.session_timeout_s / 4,
         stream_wait_empty=False,
-        stream_buffer_maxsize=settings.worker.take_records,
+        stream_buffer_maxsize=_FETCHES,
         broker_commit_interval=1.0,
         producer_acks=-1,
         producer_linger=0.0,
         producer_max_request_size=4 * 1024 * 1024,
         logging_config=None,
     )
+    app.transport = FetchTransport(app.conf.broker_consumer, app)
+    return app
 
 
 def _add_agents(app: Any, settings: Settings, worker: Worker, store: Store) -> None:
@@ -190,20 +197,20 @@ def _add_agents(app: Any, settings: Settings, worker: Worker, store: Store) -> N
     # Concurrency stays 1: with more, Faust can commit past messages that are still in flight.
     @app.agent(_topic(app, METERS_RAW), concurrency=1)
     async def readings(stream: Any) -> AsyncIterator[None]:
-        async for events in stream.noack_take(settings.worker.take_records, within=within_s):
+        async for events in stream.noack_take(_FETCHES, within=within_s):
             await _or_crash(app, worker.take(events))
             await _or_crash(app, worker.checkpoint())
             yield
 
     @app.agent(_topic(app, METERS_REJECTED), concurrency=1)
     async def rejected(stream: Any) -> AsyncIterator[None]:
-        async for events in stream.noack_take(_FEW, within=_SOON_S):
+        async for events in stream.noack_take(_FETCHES, within=_SOON_S):
             await _or_crash(app, rejects.take(events))
             yield
 
     @app.agent(_topic(app, METERS_REGISTRY), concurrency=1)
     async def registered(stream: Any) -> AsyncIterator[None]:
-        async for events in stream.noack_take(_FEW, within=_SOON_S):
+        async for events in stream.noack_take(_FETCHES, within=_SOON_S):
             await _or_crash(app, registry.take(events))
             yield
 
@@ -225,9 +232,16 @@ async def _register(worker: Worker, store: Store, entries: Sequence[RegistryEntr
 
 
 def _add_background(app: Any, worker: Worker) -> None:
+    owned = set[int]()
+
+    # What the group says. The consumer's own word is no use: asked while another rebalance begins, it has nothing.
+    @app.on_partitions_assigned.connect
+    async def assigned(_: Any, assigned: set[TP], **__: Any) -> None:
+        owned.clear()
+        owned.update(tp.partition for tp in assigned if tp.topic == METERS_RAW.name)
+
     @app.on_rebalance_complete.connect
     async def rebalanced(*_: Any, **__: Any) -> None:
-        owned = {tp.partition for tp in app.consumer.assignment() if tp.topic == METERS_RAW.name}
         await worker.assigned(owned)
 
     @app.on_before_shutdown.connect

@@ -1,13 +1,14 @@
-"""Step 7: state goes to a Faust table a shard at a time, and Kafka offsets follow the oldest shard."""
+"""Step 7: state goes to a Faust table a shard at a time, and Kafka's offset follows the oldest shard."""
 
 import asyncio
-from collections import deque
 from typing import Any, Generic, TypeVar
 
 import numpy as np
+from faust.types import TP
 
 from processors import checkpoint
 from processors.keyed_state import SHARD_ROWS, KeyedState
+from schemas.errors import CheckpointError
 from schemas.layout import Ints
 
 #: Shards of one partition that are written at once; bounds the memory and the pause of a checkpoint.
@@ -18,50 +19,44 @@ S = TypeVar("S", bound=KeyedState)
 
 
 class Checkpoints(Generic[S]):
-    """Writes and reads the state of partitions, and acknowledges records whose effect on state is safe.
+    """Writes and reads the state of partitions, and commits offsets of records whose effect on state is safe.
 
     Args:
         app: the Faust application.
+        topic: whose records are counted.
         table: key `partition/shard`, value one shard as bytes; its changelog is compacted.
         life: identity of this life of the topic whose offsets are saved.
         kind: what is kept of each partition.
     """
 
-    def __init__(self, app: Any, table: Any, life: str, kind: type[S]) -> None:
+    def __init__(self, app: Any, topic: str, table: Any, life: str, kind: type[S]) -> None:
         self._app = app
+        self._topic = topic
         self._life = life
         self._kind = kind
         self._table = table
         self._saved: dict[int, dict[int, int]] = {}
-        self._waiting: dict[int, deque[Any]] = {}
 
     def load(self, partition: int) -> tuple[S, Ints]:
         """Return a partition's state as last checkpointed, and the offset that each of its shards stands for.
 
         Raises:
-            CheckpointError: a checkpoint is damaged or of another version.
+            CheckpointError: a checkpoint is damaged, of another version, or older than what this worker has saved.
         """
         prefix = f"{partition}/".encode()
         found = [value for key, value in self._table.items() if key.startswith(prefix) and value]
         shards = [checkpoint.read(value, self._kind) for value in found]
         state, offsets = checkpoint.restore(shards, self._life, self._kind)
-        self._saved[partition] = {shard.number: shard.offset for shard in shards}
+        reached = {shard.number: shard.offset for shard in shards}
+        # Faust reads a changelog again when a partition comes back, not when it never left: going on from what its
+        # table held before would unlearn what lies between, without a word.
+        if any(reached.get(number, -1) < offset for number, offset in self._saved.get(partition, {}).items()):
+            raise CheckpointError(f"the table holds less of partition {partition} than was saved: begin anew")
+        self._saved[partition] = reached
         return state, offsets
 
-    def hold(self, partition: int, messages: list[Any]) -> None:
-        """Remember taken messages until the state that they changed has been saved; their values are let go."""
-        waiting = self._waiting.setdefault(partition, deque())
-        for message in messages:
-            message.value = None
-            waiting.append(message)
-
-    def forget(self, partition: int) -> None:
-        """Drop what is known of a partition that has moved to another worker."""
-        self._saved.pop(partition, None)
-        self._waiting.pop(partition, None)
-
     async def save(self, partition: int, state: KeyedState, touched: set[int], next_offset: int) -> None:
-        """Save the shards that changed, then acknowledge every record below the oldest of them.
+        """Save the shards that changed, then commit the offset that all of them have reached.
 
         Args:
             partition: Kafka partition.
@@ -80,9 +75,7 @@ class Checkpoints(Generic[S]):
             await asyncio.gather(*sent)
             self._saved.setdefault(partition, {}).update(dict.fromkeys(chosen, next_offset))
             touched.difference_update(chosen)
-        waiting = self._waiting.get(partition, deque())
-        while waiting and waiting[0].offset < next_offset:
-            self._app.consumer.ack(waiting.popleft())
+        await self._app.consumer.commit_up_to(TP(self._topic, partition), next_offset)
 
     def _age(self, partition: int, shard: int) -> int:
         return self._saved.get(partition, {}).get(shard, -1)

@@ -9,11 +9,10 @@ import asyncio
 from itertools import chain
 from typing import Any
 
-from faust.types import TP
-from faust.types.tuples import Message
-
 from schemas.errors import GapTooLarge
 from stream.topic_reader import Span, TopicReader
+from stream.worker.fetches import content_type
+from stream.worker.flow import Record
 
 #: More missing records than this are left to a fresh start, which reads them in the ordinary way.
 _MOST = 20_000
@@ -41,8 +40,8 @@ class GapReader:
         """Return the first offset that Kafka still has."""
         return await asyncio.to_thread(self._earliest, partition)
 
-    async def read(self, partition: int, first: int, end: int) -> list[Any]:
-        """Return the records at offsets [first, end), as Faust would have handed them over.
+    async def read(self, partition: int, first: int, end: int) -> list[Record]:
+        """Return the records at offsets [first, end) that there are.
 
         Raises:
             GapTooLarge: too many to hold at once.
@@ -59,13 +58,10 @@ class GapReader:
         with TopicReader(self._kafka_url, self._topic, self._group) as reader:
             return reader.bounds()[partition].first
 
-    def _read(self, partition: int, first: int, end: int) -> list[Any]:
+    def _read(self, partition: int, first: int, end: int) -> list[Record]:
         with TopicReader(self._kafka_url, self._topic, self._group) as reader:
-            return [_as_faust(found) for found in chain.from_iterable(reader.read({partition: Span(first, end)}))]
+            return [_record(found) for found in chain.from_iterable(reader.read({partition: Span(first, end)}))]
 
 
-def _as_faust(found: Any) -> Any:
-    kind, time_ms = found.timestamp()
-    tp = TP(found.topic(), found.partition())
-    headers, key, value = found.headers(), found.key(), found.value()
-    return Message(tp.topic, tp.partition, found.offset(), time_ms / 1000, kind, headers, key, value, None, tp=tp)
+def _record(found: Any) -> Record:
+    return Record(found.offset(), found.value() or b"", content_type(found.headers()), found.timestamp()[1] * 1000)

@@ -5,16 +5,20 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 import structlog
+from faust.types import TP
 from pydantic import BaseModel, ValidationError
 
 from schemas.errors import ServiceUnavailable
 from stream.backoff import Backoff
+from stream.worker.flow import Record
 
 M = TypeVar("M", bound=BaseModel)
 
 
 class Keeper(Generic[M]):
-    """Hands records of one topic to the store, then acknowledges them. Guarantee: at least once; repeats do no harm.
+    """Hands records of one topic to the store, then commits their offsets.
+
+    Guarantee: at least once; repeats do no harm.
 
     Args:
         app: the Faust application.
@@ -28,8 +32,13 @@ class Keeper(Generic[M]):
         self._keep = keep
 
     async def take(self, events: Sequence[Any]) -> None:
-        """Store records, then acknowledge them."""
-        items = [item for event in events if (item := self._read(event.message)) is not None]
+        """Store the records of some fetches, then commit their offsets."""
+        reached: dict[TP, int] = {}
+        items = list[M]()
+        for event in events:
+            tp = event.message.tp
+            items += [item for record in event.message.value if (item := self._read(tp, record)) is not None]
+            reached[tp] = event.message.offset + 1
         backoff = Backoff()
         while items:
             try:
@@ -37,21 +46,21 @@ class Keeper(Generic[M]):
                 break
             except ServiceUnavailable:
                 await asyncio.sleep(backoff.next_s())
-        for event in events:
-            self._app.consumer.ack(event.message)
+        for tp, next_offset in reached.items():
+            await self._app.consumer.commit_up_to(tp, next_offset)
 
-    def _read(self, message: Any) -> M | None:
-        if message.value is None:
+    def _read(self, tp: TP, record: Record) -> M | None:
+        if not record.payload:
             return None  # a compacted topic's way of saying that something is gone
         try:
-            return self._model.model_validate_json(message.value)
+            return self._model.model_validate_json(record.payload)
         except ValidationError as error:
             # Somebody else's; it stays in Kafka, where it can be looked at.
             structlog.get_logger("keeper").warning(
                 "unreadable_record",
-                topic=message.topic,
-                partition=message.partition,
-                offset=message.offset,
+                topic=tp.topic,
+                partition=tp.partition,
+                offset=record.offset,
                 error=str(error)[:200],
             )
             return None

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import structlog
 
 from schemas.layout import Ints
-from schemas.topics import CONTENT_TYPE
+from schemas.topics import ARROW
 from stream.metrics import WorkerMetrics
 from stream.worker.checkpoints import Checkpoints, shards_of
 from stream.worker.deliver import Deliverer
@@ -20,6 +20,8 @@ from stream.worker.gaps import GapReader
 
 _log = structlog.get_logger("worker")
 
+#: What a row takes in a record, roughly: JSON as text, columns compressed.
+_JSON_BYTES, _ARROW_BYTES = 160.0, 32.0
 
 #: Makes the flow of a partition from its restored state and the offset that each of its shards stands for.
 MakeFlow = Callable[[int, Any, Ints], Flow]
@@ -36,6 +38,7 @@ class Worker:
         metrics: what the worker counts.
         make_flow: makes the flow of a partition.
         checkpoint_interval_s: how often state is saved [s].
+        take_rows: about how many rows are processed and delivered at once.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Worker:
         *,
         make_flow: MakeFlow,
         checkpoint_interval_s: float,
+        take_rows: int,
     ) -> None:
         self._app = app
         self._deliverer = deliverer
@@ -56,6 +60,7 @@ class Worker:
         self._metrics = metrics
         self._make_flow = make_flow
         self._interval_s = checkpoint_interval_s
+        self._take_rows = take_rows
         self._flows: dict[int, Flow] = {}
         self._touched: dict[int, set[int]] = defaultdict(set)
         self._delivery: asyncio.Task[None] | None = None
@@ -75,33 +80,32 @@ class Worker:
         return flow.next_offset if flow else 0
 
     async def take(self, events: Sequence[Any]) -> None:
-        """Process records of any partitions; their delivery runs while the next ones are processed.
+        """Process fetches of any partitions; the delivery of some records runs while the next ones are processed.
 
         Args:
-            events: Faust events, un-acknowledged.
+            events: Faust events, each with the records of one fetch.
         """
         # Faust cancels agents when partitions move; a batch half taken would leave state and database apart.
         await asyncio.shield(asyncio.ensure_future(self._take_alone(events)))
 
     async def _take_alone(self, events: Sequence[Any]) -> None:
-        async with self._lock:
-            if not self._stopped:
-                await self._take(events)
-
-    async def _take(self, events: Sequence[Any]) -> None:
-        by_partition: dict[int, list[Any]] = defaultdict(list)
+        fetched = [(event.message.partition, record) for event in events for record in event.message.value]
         for event in events:
-            by_partition[event.message.partition].append(event.message)
+            event.message.value = None  # Faust keeps its messages a while
+        async with self._lock:
+            for portion in portions(fetched, self._take_rows):
+                if not self._stopped:
+                    await self._take(portion)
+
+    async def _take(self, portion: dict[int, list[Record]]) -> None:
         steps, lost = list[Any](), dict[int, int]()
-        for partition, messages in by_partition.items():
+        for partition, fetched in portion.items():
             flow = await self._flow(partition)
-            complete, missing = await self._complete(partition, messages, flow.next_offset)
-            records = [_record(message) for message in complete]
+            records, missing = await self._complete(partition, fetched, flow.next_offset)
             started = time.perf_counter()
             step = flow.process(records)
             self._metrics.seconds.labels("process").observe(time.perf_counter() - started)
             self._metrics.records.inc(len(records))
-            self._checkpoints.hold(partition, complete or messages)
             if step is not None:
                 steps.append(step)
                 lost[partition] = missing
@@ -164,12 +168,12 @@ class Worker:
             flow.next_offset = min(start, position.next_offset)
         return flow
 
-    async def _complete(self, partition: int, messages: list[Any], expected: int) -> tuple[list[Any], int]:
-        """Put messages in order without repeats, and fetch those that Faust passed over.
+    async def _complete(self, partition: int, fetched: list[Record], expected: int) -> tuple[list[Record], int]:
+        """Put records in order without repeats, and fetch those that Faust passed over.
 
-        Returns: every record from `expected` to the last message that Kafka still has, and how many it has not.
+        Returns: every record from `expected` to the last fetched one that Kafka still has, and how many it has not.
         """
-        known = {message.offset: message for message in messages if message.offset >= expected}
+        known = {record.offset: record for record in fetched if record.offset >= expected}
         missing = stretches(known, expected)
         lost = 0
         if missing:
@@ -178,7 +182,7 @@ class Worker:
             for first, end in missing:
                 lost += max(min(end, earliest) - max(first, stored), 0)
                 found = await self._gaps.read(partition, max(first, earliest), end)
-                known.update((message.offset, message) for message in found)
+                known.update((record.offset, record) for record in found)
         if lost:
             _log.error("records_lost", partition=partition, first_missing=missing[0][0], count=lost)
         return [known[offset] for offset in sorted(known)], lost
@@ -193,7 +197,6 @@ class Worker:
         self._flows.pop(partition, None)
         self._touched.pop(partition, None)
         self._deliverer.forget(partition)
-        self._checkpoints.forget(partition)
 
 
 def stretches(offsets: Collection[int], expected: int) -> list[tuple[int, int]]:
@@ -202,9 +205,21 @@ def stretches(offsets: Collection[int], expected: int) -> list[tuple[int, int]]:
     return [(before + 1, after) for before, after in pairwise(present) if after > before + 1]
 
 
-def _record(message: Any) -> Record:
-    headers = dict(message.headers or ())
-    kind = headers.get(CONTENT_TYPE)
-    content_type = kind.decode("latin-1") if isinstance(kind, bytes) else kind
-    # Kafka's own clock: milliseconds, so that a replay sees the same arrival.
-    return Record(message.offset, message.value or b"", content_type, round(message.timestamp * 1000) * 1000)
+def portions(fetched: Sequence[tuple[int, Record]], rows: int) -> Iterator[dict[int, list[Record]]]:
+    """Cut records into portions of about so many rows, however many there are in each.
+
+    Args:
+        fetched: records with their partition, in order.
+        rows: per portion; a record is never cut.
+
+    Yields: records by partition.
+    """
+    portion, count = defaultdict[int, list[Record]](list), 0.0
+    for partition, record in fetched:
+        portion[partition].append(record)
+        count += max(1.0, len(record.payload) / (_ARROW_BYTES if record.content_type == ARROW else _JSON_BYTES))
+        if count >= rows:
+            yield portion
+            portion, count = defaultdict[int, list[Record]](list), 0.0
+    if portion:
+        yield portion

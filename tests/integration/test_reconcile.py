@@ -25,6 +25,8 @@ METERS, HOURS = 20, 50
 ACCOUNTED = "SELECT sum(readings)::bigint FROM stream_offsets"
 #: Readings, two unreadable things, an impossible voltage, a repeat, and two contradictions, one within its record.
 TOTAL = METERS * HOURS + 6
+#: All of them but the repeat.
+REJECTED = 5
 
 
 def produce(stack: LocalStack, *values: bytes) -> None:
@@ -60,6 +62,7 @@ def stored(own_stack: LocalStack) -> LocalStack:
         wait_until(own_stack, ACCOUNTED, METERS * HOURS)
         produce(own_stack, *fates)
         wait_until(own_stack, ACCOUNTED, TOTAL)
+        wait_until(own_stack, "SELECT count(*) FROM rejected_readings", REJECTED)
     return own_stack
 
 
