@@ -11,7 +11,7 @@ class Backoff:
         ceiling_s: longest wait [s].
     """
 
-    def __init__(self, first_s: float = 0.25, ceiling_s: float = 15.0) -> None:
+    def __init__(self, first_s: float = 0.25, ceiling_s: float = 5.0) -> None:
         self._first_s = first_s
         self._ceiling_s = ceiling_s
         self._next_s = first_s

@@ -95,6 +95,7 @@ class WorkerApp:
             moved_at_s=self.worker.moved_at,
             recovered=sum(offset or 0 for offset in offsets),
             waiting_for=self.worker.outages,
+            failed=bool(self.app.crashed),
         )
 
     def lag(self) -> int:

@@ -98,6 +98,8 @@ class Deliverer(Generic[S, R]):
         """
         for step in steps:
             await self.position(step.partition, step.next_offset)
+        await self._resolve(steps, states)
+        self._offer_again(steps, states)
         while True:
             await self._resolve(steps, states)
             cut = [
@@ -122,8 +124,21 @@ class Deliverer(Generic[S, R]):
         self._metrics.delivered(delivery, stored)
         self._newest.offer(delivery.rows.where(stored.fresh))
 
+    async def finish(self) -> None:
+        """Write the newest values that still wait; to be called when nothing is under way any more."""
+        await self._newest.flush()
+
+    def _offer_again(self, steps: Sequence[S], states: Mapping[int, KeyedState]) -> None:
+        """Offer the newest of what an earlier life of this worker stored: it may have ended before Redis had them."""
+        for step in steps:
+            position = self._positions[step.partition]
+            if step.first_offset < position.next_offset:
+                whole = self._cut(step, states[step.partition], Position(step.first_offset, position.watermark_us), 0)
+                if whole is not None:
+                    self._newest.offer(whole.rows.where(whole.rows.offset < position.next_offset))
+
     async def _refresh(self, partition: int, first_offset: int) -> None:
-        position = await self._patiently(
+        position = await self.patiently(
             lambda: self._store.position(self._topic, self._topic_id, partition, first_offset)
         )
         self._positions[partition] = position
@@ -135,7 +150,7 @@ class Deliverer(Generic[S, R]):
             rows = state.unresolved(step.state_rows)
             if len(rows):
                 names = state.names_at(rows)
-                key_id, group_id = await self._patiently(partial(self._store.resolve, names))
+                key_id, group_id = await self.patiently(partial(self._store.resolve, names))
                 state.resolve(rows, key_id, group_id)
 
     async def _write_what_fits(self, due: list[Effects[R]]) -> tuple[Delivery[R], Stored]:
@@ -169,9 +184,9 @@ class Deliverer(Generic[S, R]):
                 self._metrics.rejected.labels(item.reason).inc()
 
         with self._metrics.seconds.labels("store").time():
-            return delivery, await self._patiently(lambda: self._store.write(delivery, publish))
+            return delivery, await self.patiently(lambda: self._store.write(delivery, publish))
 
-    async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
+    async def patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Try until it works; a failure that waiting cannot mend is raised."""
         backoff = Backoff()
         while True:

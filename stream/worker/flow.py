@@ -43,6 +43,10 @@ class AnyStep(Protocol):
         """Kafka partition."""
 
     @property
+    def first_offset(self) -> int:
+        """First offset that had not been processed before."""
+
+    @property
     def next_offset(self) -> int:
         """First offset after the records."""
 

@@ -16,6 +16,8 @@ from stream.outage import Outage
 _PAUSE_S = 0.25
 #: A write that takes a second is followed by a pause of four: at most a fifth of the worker goes into this.
 _PAUSE_PER_WRITE = 4.0
+#: A Redis that hangs makes a write long without any work: values must not be stale for minutes afterwards [s].
+_LONGEST_PAUSE_S = 5.0
 R = TypeVar("R", bound=StoredRows[Any])
 
 #: Rows waiting before they are thinned out to one per key.
@@ -25,7 +27,8 @@ _THIN_AT = 100_000
 class NewestKeeper(Generic[R]):
     """Collects stored rows and keeps the newest of each meter, or of whatever they are of, in a `Latest` sink.
 
-    Guarantee: what waits here is lost with the process; the database has it, and the next reading mends it.
+    Guarantee: what waits here is lost with the process; whoever reads its records again offers it again. While Redis is
+    away for longer than a checkpoint takes, the next reading mends it.
 
     Args:
         latest: where newest values are kept.
@@ -54,7 +57,7 @@ class NewestKeeper(Generic[R]):
         while True:
             started = time.monotonic()
             await self.flush()
-            await asyncio.sleep(max(_PAUSE_S, _PAUSE_PER_WRITE * (time.monotonic() - started)))
+            await asyncio.sleep(pause_s(time.monotonic() - started))
 
     async def flush(self) -> None:
         """Write what has collected, once."""
@@ -70,6 +73,11 @@ class NewestKeeper(Generic[R]):
         else:
             self.outage.end()
             self._metrics.latest.inc(len(rows))
+
+
+def pause_s(write_s: float) -> float:
+    """Return how long to wait after a write that took so long [s]."""
+    return min(max(_PAUSE_S, _PAUSE_PER_WRITE * write_s), _LONGEST_PAUSE_S)
 
 
 def newest_of_each(rows: R) -> R:

@@ -1,4 +1,4 @@
-"""Before a worker starts: Kafka's committed offsets must not be ahead of what the database holds."""
+"""Before a worker starts: the database knows every partition, and Kafka's committed offsets are not ahead of it."""
 
 from collections.abc import Mapping
 
@@ -8,6 +8,7 @@ from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicP
 from confluent_kafka.admin import AdminClient
 
 from schemas.errors import DatabaseBehind, ServiceUnavailable
+from sinks.timescale_sql import START_PARTITION
 from stream.topic_reader import TopicReader
 from stream.topics import bootstrap_servers
 
@@ -50,6 +51,31 @@ def rewind_to_database(kafka_url: str, database_url: str, group: str, topic: str
         _alter(admin, group, topic, behind, committed)
         _log.warning("offsets_set_back", topic=topic, partitions=behind)
     return behind
+
+
+def note_beginnings(kafka_url: str, database_url: str, topic: str, topic_id: str) -> None:
+    """Note in the database where each partition begins that is not noted there yet.
+
+    From then on every record counts: one that Kafka drops before any worker has taken from its partition is missed too.
+
+    Args:
+        kafka_url: `kafka://host:port`.
+        database_url: `postgresql://...`.
+        topic: topic of the readings.
+        topic_id: identity of this life of the topic.
+
+    Raises:
+        ServiceUnavailable: Kafka or the database does not answer.
+    """
+    with TopicReader(kafka_url, topic) as reader:
+        bounds = reader.bounds()
+    try:
+        with psycopg.connect(database_url, connect_timeout=10) as connection, connection.cursor() as cursor:
+            cursor.executemany(
+                START_PARTITION, [(topic, topic_id, partition, span.first) for partition, span in bounds.items()]
+            )
+    except psycopg.OperationalError as error:
+        raise ServiceUnavailable("database", error) from error
 
 
 def _exists(admin: AdminClient, group: str) -> bool:

@@ -24,7 +24,7 @@ from stream.settings import Settings
 from stream.stack.endpoints import Endpoints
 from stream.topics import ensure_topics, partition_count, topic_id
 from stream.worker.app import EXIT_FAILED, WorkerApp, build_app
-from stream.worker.preflight import rewind_to_database
+from stream.worker.preflight import note_beginnings, rewind_to_database
 from stream.worker.watch import Watch
 
 T = TypeVar("T")
@@ -70,6 +70,7 @@ def _run(settings: Settings, endpoints: Endpoints, name: str) -> int:
 
 def _rewind(settings: Settings, endpoints: Endpoints, life: str) -> None:
     rewind_to_database(endpoints.kafka_url, endpoints.database_url, settings.worker.app_id, METERS_RAW.name, life)
+    note_beginnings(endpoints.kafka_url, endpoints.database_url, METERS_RAW.name, life)
 
 
 def _run_app(built: WorkerApp) -> int:

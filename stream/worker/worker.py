@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -127,6 +128,7 @@ class Worker:
         async with self._lock:
             self._stopped = True
             await self._save()
+            await self._deliverer.finish()
 
     async def _save(self) -> None:
         await self._settled()
@@ -163,7 +165,7 @@ class Worker:
         flow = self._flows.get(partition)
         if flow is None:
             flow = self._restore(partition)
-            start = await self._gaps.start(partition)
+            start = await self._deliverer.patiently(partial(self._gaps.start, partition))
             position = await self._deliverer.position(partition, start)
             flow.next_offset = min(start, position.next_offset)
         return flow
@@ -177,11 +179,11 @@ class Worker:
         missing = stretches(known, expected)
         lost = 0
         if missing:
-            earliest = await self._gaps.earliest(partition)
+            earliest = await self._deliverer.patiently(partial(self._gaps.earliest, partition))
             stored = (await self._deliverer.position(partition, expected)).next_offset
             for first, end in missing:
                 lost += max(min(end, earliest) - max(first, stored), 0)
-                found = await self._gaps.read(partition, max(first, earliest), end)
+                found = await self._deliverer.patiently(partial(self._gaps.read, partition, max(first, earliest), end))
                 known.update((record.offset, record) for record in found)
         if lost:
             _log.error("records_lost", partition=partition, first_missing=missing[0][0], count=lost)

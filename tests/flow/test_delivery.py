@@ -127,6 +127,18 @@ async def test_redis_that_is_away_holds_nothing_up_and_gets_the_newest_later() -
     assert engine.deliverer.outages == {}
 
 
+async def test_newest_values_that_died_with_the_process_are_written_by_its_successor() -> None:
+    engine = Engine()
+    for item in log()[:10]:
+        await engine.take(item)
+    successor = engine.restart()
+    assert successor.latest.values == {}
+    await successor.take(*log()[:10])
+    await successor.newest.flush()
+    assert successor.latest.values == {"M1": START_US + 7 * HOUR_US}
+    assert successor.store.accounts[HERE] == Counter(readings=10, stored=8, rejected=2)
+
+
 async def test_an_outage_is_told_while_it_lasts() -> None:
     engine = Engine(MemoryStore([DATABASE] * 10_000), latest=MemoryLatest([REDIS]))
     taking = asyncio.create_task(engine.take(log()[0]))

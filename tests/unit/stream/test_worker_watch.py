@@ -46,3 +46,11 @@ def test_waiting_for_partitions_ends_it_unless_state_keeps_coming(watch: Watch) 
     stuck = [watch.verdict(after(looks[-1], second)) for second in range(1, 62)]
     assert stuck[:60] == [None] * 60
     assert "partitions" in (stuck[60] or "")
+
+
+def test_a_worker_that_has_failed_and_does_not_end_is_ended(watch: Watch) -> None:
+    """Its shutdown waits for Kafka; that Kafka is away must not keep it from beginning anew."""
+    failed = {"failed": True, "waiting_for": {"kafka": "gone"}}
+    verdicts = [watch.verdict(after(FINE, second, **failed)) for second in range(1, 8)]
+    assert verdicts[:6] == [None] * 6
+    assert "failed 6 s ago" in (verdicts[6] or "")

@@ -1,0 +1,122 @@
+"""The worker's hands over a real delivery, with Kafka's side records fetched by a reader that may fail."""
+
+from collections import deque
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from prometheus_client import CollectorRegistry
+
+from processors.judge import Judging
+from processors.state import MeterState
+from processors.validate import Limits
+from schemas.errors import ServiceUnavailable
+from stream.metrics import WorkerMetrics
+from stream.worker.flow import PartitionFlow, Record
+from stream.worker.worker import Worker
+from tests.builders import START_US, TOPIC, payload, reading, record
+from tests.flow.engine import Engine
+
+KAFKA = ServiceUnavailable("kafka", "scripted")
+
+
+class Gaps:
+    """Kafka beside the consumer; each call may fail first."""
+
+    def __init__(self) -> None:
+        self.failures: deque[ServiceUnavailable] = deque()
+
+    def _answer(self) -> None:
+        if self.failures:
+            raise self.failures.popleft()
+
+    async def start(self, _partition: int) -> int:
+        self._answer()
+        return 0
+
+    async def earliest(self, _partition: int) -> int:
+        self._answer()
+        return 0
+
+    async def read(self, _partition: int, first: int, end: int) -> list[Record]:
+        self._answer()
+        return [taken(offset) for offset in range(first, end)]
+
+
+class Checkpoints:
+    """None were ever saved."""
+
+    def load(self, _partition: int) -> tuple[MeterState, Any]:
+        return MeterState(), np.zeros(0, dtype=np.int64)
+
+    async def save(self, *_: Any) -> None:
+        return
+
+
+def taken(offset: int) -> Record:
+    return record(offset, payload(reading("M1", START_US + offset * 60_000_000, voltage=230.0)))
+
+
+def event(offset: int) -> Any:
+    """One fetch with one record."""
+    return SimpleNamespace(message=SimpleNamespace(partition=0, value=[taken(offset)]))
+
+
+def make_worker(engine: Engine, gaps: Gaps) -> Worker:
+    return Worker(
+        SimpleNamespace(),
+        engine.deliverer,
+        cast("Any", Checkpoints()),
+        cast("Any", gaps),
+        WorkerMetrics(CollectorRegistry()),
+        make_flow=lambda partition, state, offsets: PartitionFlow(
+            TOPIC, partition, state, offsets, Limits(), Judging()
+        ),
+        checkpoint_interval_s=60.0,
+        take_rows=1_000,
+    )
+
+
+@pytest.mark.parametrize("at", range(3), ids=["where to begin", "what Kafka still has", "what was passed over"])
+async def test_kafka_that_is_away_while_a_partition_begins_is_waited_for(at: int) -> None:
+    """It once ended the worker, which then waited for the same Kafka before it could end."""
+    engine = Engine()
+    gaps = Gaps()
+    worker = make_worker(engine, gaps)
+    if at == 0:
+        gaps.failures.extend([KAFKA, KAFKA])
+    await worker.take([event(0)])
+    if at == 1:
+        gaps.failures.extend([KAFKA])
+    if at == 2:
+        gaps.failures = _second_call_fails()
+    await worker.take([event(5)])
+    await worker.stop()
+    assert sorted(time_us for _, time_us in engine.store.readings) == [START_US + k * 60_000_000 for k in range(6)]
+    assert not worker.outages
+
+
+async def test_an_orderly_end_leaves_no_newest_value_unwritten() -> None:
+    engine = Engine()
+    worker = make_worker(engine, Gaps())
+    await worker.take([event(0)])
+    assert engine.latest.values == {}
+    await worker.stop()
+    assert engine.latest.values == {"M1": START_US}
+
+
+def _second_call_fails() -> Any:
+    """`earliest` answers, `read` does not."""
+
+    class Second(deque[ServiceUnavailable]):
+        calls = 0
+
+        def __bool__(self) -> bool:
+            self.calls += 1
+            return self.calls == 2
+
+        def popleft(self) -> ServiceUnavailable:
+            return KAFKA
+
+    return Second()
