@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: help setup fmt check test bench demo schemas lock clean
+.PHONY: help setup fmt check test bench chaos fuzz soak demo schemas lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -44,6 +44,16 @@ test: setup ## the whole suite, on real servers that come and go with it
 
 bench: setup ## how fast the parts are, with the figures
 	$(BIN)/pytest -q -s tests/bench $(ARGS)
+
+chaos: setup ## kill, stop, cut off and fill up, and prove that nothing is lost (TRIALS=100, SEED=7 replays)
+	$(BIN)/python -m tests.chaos $(if $(TRIALS),--trials $(TRIALS)) $(if $(SEED),--seed $(SEED)) --json report-chaos.json $(ARGS)
+
+fuzz: setup ## a million payloads through the codecs (COUNT=1000000), then as coverage leads (RUNS=50000)
+	$(BIN)/python -m tests.fuzz --count $(or $(COUNT),1000000) $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m tests.fuzz.coverage -runs=$(or $(RUNS),50000)
+
+soak: setup ## an hour under an even load, with what grows (MINUTES=60 RATE=5000)
+	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),60) --rate $(or $(RATE),5000) $(ARGS)
 
 demo: setup ## everything from nothing: servers, engine, a simulated fleet, a live view (ARGS="--seconds 60")
 	$(BIN)/meterstream demo $(ARGS)

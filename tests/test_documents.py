@@ -14,7 +14,15 @@ from stream.cli import main
 from tests import documents
 
 ROOT = documents.ROOT
-DOCUMENTS = ("README.md", "ARCHITECTURE.md", "NOMENCLATURE.md", "CONTRIBUTING.md", "MODELS.md", "CHANGELOG.md")
+DOCUMENTS = (
+    "README.md",
+    "ARCHITECTURE.md",
+    "NOMENCLATURE.md",
+    "CONTRIBUTING.md",
+    "MODELS.md",
+    "RELIABILITY.md",
+    "CHANGELOG.md",
+)
 ROOMS = ("schemas", "processors", "models", "sinks", "simulators", "stream", "infra", "tests")
 
 
