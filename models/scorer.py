@@ -7,7 +7,7 @@ from models.forest import Forest
 from models.manifest import Calibration, Manifest
 from processors.calibration import score_of
 from processors.features import Matrix, features
-from processors.judge import Past
+from processors.judgement import Past
 from schemas.layout import Floats
 from schemas.readings import ReadingBatch
 

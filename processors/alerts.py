@@ -1,19 +1,45 @@
-"""Alerts: one for each anomaly, with an id that depends on nothing but what, where and when."""
+"""Alerts: one for each unusual thing that begins, with an id that depends on nothing but what, where and when."""
 
 import numpy as np
 
-from processors.judge import Judgement
+from processors import calibration
+from processors.judgement import Judgement
+from processors.signals import SIGNALS, Anomaly
 from schemas.alerts import Alert, AlertKind, Severity, alert_id
 from schemas.layout import Ints, Mask, instant_of
-from schemas.quality import ANOMALY
 from schemas.readings import ReadingBatch
 
-#: Scores from here on are critical.
-_CRITICAL_SCORE = 0.95
+_KINDS = {
+    Anomaly.SPIKE: AlertKind.HIGH_CONSUMPTION,
+    Anomaly.DROP: AlertKind.LOW_CONSUMPTION,
+    Anomaly.LEVEL_RISE: AlertKind.LEVEL_SHIFT,
+    Anomaly.THEFT_SUSPICION: AlertKind.THEFT_SUSPICION,
+    Anomaly.SWELL: AlertKind.VOLTAGE_SWELL,
+    Anomaly.SAG: AlertKind.VOLTAGE_SAG,
+    Anomaly.LONG_HIGH: AlertKind.PATTERN_CHANGE,
+    Anomaly.LONG_LOW: AlertKind.PATTERN_CHANGE,
+    Anomaly.FLATLINE: AlertKind.FLATLINE,
+    Anomaly.REGISTER_MISMATCH: AlertKind.REGISTER_MISMATCH,
+}
+_SAYS = {
+    Anomaly.SPIKE: "used {measured:.3f} kWh where {expected:.3f} kWh is usual",
+    Anomaly.DROP: "used only {measured:.3f} kWh where {expected:.3f} kWh is usual",
+    Anomaly.LEVEL_RISE: "has used more than usual for hours, now {measured:.3f} kWh instead of {expected:.3f} kWh",
+    Anomaly.THEFT_SUSPICION: "has used less than usual for hours, now {measured:.3f} kWh instead of {expected:.3f} kWh",
+    Anomaly.SWELL: "had {measured:.1f} V where {expected:.1f} V is usual",
+    Anomaly.SAG: "had {measured:.1f} V where {expected:.1f} V is usual",
+    Anomaly.LONG_HIGH: "has been above its average for unusually long, now {measured:.3f} kWh",
+    Anomaly.LONG_LOW: "has been below its average for unusually long, now {measured:.3f} kWh",
+    Anomaly.FLATLINE: "shows {measured:.3f} kWh again and again",
+    Anomaly.REGISTER_MISMATCH: "reports {measured:.3f} kWh, which is not what its register counted",
+}
+_VOLTS = (Anomaly.SWELL, Anomaly.SAG)
+#: Signals that less than this share of readings reach are reasons.
+_REASON_SHARE = 0.01
 
 
 def raise_alerts(batch: ReadingBatch, judgement: Judgement, arrived_us: Ints, where: Mask) -> list[Alert]:
-    """Describe each anomaly of a batch.
+    """Describe what begins in a batch.
 
     Args:
         batch: n readings.
@@ -21,27 +47,39 @@ def raise_alerts(batch: ReadingBatch, judgement: Judgement, arrived_us: Ints, wh
         arrived_us: int64[n], arrival in Kafka [us].
         where: bool[n], readings to look at.
 
-    Returns: one alert per anomaly, in the order of the batch.
+    Returns: one alert per beginning, in the order of the batch.
     """
-    found = np.flatnonzero((judgement.flag == ANOMALY) & where)
+    found = np.flatnonzero((judgement.severity > 0) & where)
     return [_alert(batch, judgement, arrived_us, row) for row in found.tolist()]
 
 
 def _alert(batch: ReadingBatch, judgement: Judgement, arrived_us: Ints, row: int) -> Alert:
     meter = batch.meter_number[row].as_py()
     occurred_us = int(batch.time_us[row])
-    measured = batch.column("consumption_kwh")[row].as_py()
-    expected, score = float(judgement.expected_kwh[row]), float(judgement.score[row])
+    what = SIGNALS[int(judgement.rarity[row].argmin())]
+    volts = what in _VOLTS
+    measured = batch.column("voltage" if volts else "consumption_kwh")[row].as_py()
+    expected = float(judgement.usual_voltage[row] if volts else judgement.expected_kwh[row])
     return Alert(
-        alert_id=alert_id(AlertKind.HIGH_CONSUMPTION, f"meter/{meter}", occurred_us),
-        kind=AlertKind.HIGH_CONSUMPTION,
-        severity=Severity.CRITICAL if score >= _CRITICAL_SCORE else Severity.WARNING,
+        alert_id=alert_id(_KINDS[what], f"meter/{meter}", occurred_us),
+        kind=_KINDS[what],
+        severity=Severity.CRITICAL if judgement.severity[row] > 1 else Severity.WARNING,
         element=f"meter/{meter}",
         occurred_at=instant_of(occurred_us),
         arrived_at=instant_of(int(arrived_us[row])),
         measured=measured,
         expected=expected,
-        unit="kWh",
-        score=score,
-        message=f"meter {meter} used {measured:.3f} kWh where {expected:.3f} kWh is usual",
+        unit="V" if volts else "kWh",
+        score=float(judgement.score[row]),
+        band=None if volts else float(judgement.band_kwh[row]),
+        reasons=_reasons(judgement, row),
+        message=f"meter {meter} {_SAYS[what].format(measured=measured, expected=expected)}",
     )
+
+
+def _reasons(judgement: Judgement, row: int) -> str:
+    """Return the signals that are rare for the meter with the score that each would have alone, the rarest first."""
+    share = judgement.rarity[row].astype(np.float64)
+    scores = calibration.score_of(share, np.full(len(share), judgement.past.interval_s[row]))
+    rare = [place for place in np.argsort(share, kind="stable").tolist() if share[place] < _REASON_SHARE]
+    return ", ".join(f"{SIGNALS[place]} {scores[place]:.2f}" for place in rare)

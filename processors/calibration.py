@@ -8,6 +8,9 @@ from schemas.layout import Floats
 #: (days between two readings as unusual as this of one healthy meter, score); linear in the logarithm of the days.
 SCALE = ((0.01, 0.0), (0.1, 0.3), (1.0, 0.5), (10.0, 0.70), (100.0, 0.85), (1_000.0, 0.95), (100_000.0, 1.0))
 
+#: From here on a score is worth watching, an alert, a critical one.
+MONITORING, WARNING, CRITICAL = 0.70, 0.85, 0.95
+
 _LOG_DAYS = np.log10([days for days, _ in SCALE])
 _SCORES = np.array([score for _, score in SCALE])
 _DAY_S = 86_400.0
@@ -21,11 +24,12 @@ def score_of(share: Floats, interval_s: npt.NDArray[np.float32] | Floats) -> npt
     and day where nothing is wrong, those from 0.95 on about 10.
 
     Args:
-        share: float64[n], 0 to 1; NaN where not known.
+        share: float64[n], 0 to 1; NaN where not known; 1 is what nothing is unusual about, and scores 0.
         interval_s: of the meters [s].
 
     Returns: float32[n], 0 to 1; NaN where not known.
     """
     days = interval_s / _DAY_S / np.maximum(share, 1e-12)
     scores: npt.NDArray[np.float32] = np.interp(np.log10(days), _LOG_DAYS, _SCORES).astype(np.float32)
+    scores[share >= 1.0] = 0.0
     return scores

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from processors.judge import Past
+from processors.judgement import Past
 from schemas.layout import Floats, Ints, Mask
 from schemas.readings import ReadingBatch
 

@@ -1,22 +1,34 @@
-"""Judgement of readings against their own past: usual interval, seasonal profile, robust score, quality flag."""
+"""Judgement of readings against their own past: usual interval, profile, rarity of ten signals, quality flag."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from processors import calibration, profile
+from processors.judgement import Judgement
 from processors.rounds import rounds
-from processors.state import SLOTS, MeterState
+from processors.signals import (
+    FIRST_EXCESS,
+    FIRST_THRESHOLD,
+    LEAST,
+    NEEDS_DAY,
+    SHAPE,
+    SIGNALS,
+    Anomaly,
+    Measures,
+    signals,
+)
+from processors.state import MeterState
+from processors.tails import follow, rarity
 from schemas.layout import Floats, Ints, Mask, Positions
 from schemas.quality import ANOMALY, MISSING, NORMAL, WARNING
 from schemas.readings import ReadingBatch
 
 _DAY_S = 86_400.0
-_HOUR_US = 3_600_000_000
-#: Mean absolute deviation to standard deviation of a normal distribution: sqrt(pi / 2).
-_SIGMA_PER_SPREAD = 1.2533
-#: Readings in a slot of the week after which its own spread is trusted.
-_SETTLED = 3
+_SPIKE = SIGNALS.index(Anomaly.SPIKE)
+#: After so many ordinary readings what was going on is over.
+_CALM_READINGS = 4
 
 
 @dataclass(frozen=True)
@@ -26,10 +38,10 @@ class Judging:
     Attributes:
         voltage_low: below this a reading is a warning [V].
         voltage_high: above this a reading is a warning [V].
-        times_average: an anomaly uses more than this many times the meter's average daily use, pro rata.
-        unusual_z: and is at least this many robust standard deviations above its slot of the week; 3.5 is the
-            outlier bound for modified z-scores of Iglewicz and Hoaglin (1993), so that a routine evening peak
-            of a short interval is not an anomaly.
+        times_average: high use is an anomaly only above this many times the meter's average daily use, pro rata.
+        monitoring: scores from here on are worth watching.
+        warning: scores from here on are alerts, and anomalies.
+        critical: scores from here on are critical alerts.
         history_s: nothing is called an anomaly before this much of a meter's past is known [s].
         memory_s: the past counts with this time constant [s].
     """
@@ -37,55 +49,11 @@ class Judging:
     voltage_low: float = 210.0
     voltage_high: float = 250.0
     times_average: float = 3.0
-    unusual_z: float = 3.5
+    monitoring: float = calibration.MONITORING
+    warning: float = calibration.WARNING
+    critical: float = calibration.CRITICAL
     history_s: float = _DAY_S
     memory_s: float = 28 * _DAY_S
-
-
-@dataclass(frozen=True)
-class Past:
-    """What was known of each reading's meter before it came, one value per reading; NaN where nothing was.
-
-    Attributes:
-        interval_s: float32[n], the meter's usual interval [s].
-        last_kw: float32[n], mean power of the interval before [kW].
-        day_mean_kw: float32[n], mean power over about a day [kW].
-        peak_kw: float32[n], highest mean power of an interval [kW].
-    """
-
-    interval_s: npt.NDArray[np.float32]
-    last_kw: npt.NDArray[np.float32]
-    day_mean_kw: npt.NDArray[np.float32]
-    peak_kw: npt.NDArray[np.float32]
-
-    @classmethod
-    def unknown(cls, count: int) -> "Past":
-        """Return the past of meters of which nothing is known, to be filled in."""
-        return cls(*(np.full(count, np.nan, dtype=np.float32) for _ in range(4)))
-
-    def note(self, at: Positions, state: MeterState, row: Positions) -> None:
-        """Fill in what the state says of some readings' meters."""
-        self.interval_s[at], self.last_kw[at] = state.interval_s[row], state.last_kw[row]
-        self.day_mean_kw[at], self.peak_kw[at] = state.day_mean_kw[row], state.peak_kw[row]
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """What was found, one value per reading.
-
-    Attributes:
-        flag: int8[n], code of a `QualityFlag`.
-        score: float32[n], 0 to 1, higher is more unusual; NaN where there is nothing to judge by.
-        expected_kwh: float64[n], what the meter usually uses at this time of the week [kWh]; NaN where unknown.
-        in_order: bool[n], false for readings that are not newer than the newest already seen of their meter.
-        past: what was known before.
-    """
-
-    flag: npt.NDArray[np.int8]
-    score: npt.NDArray[np.float32]
-    expected_kwh: Floats
-    in_order: Mask
-    past: Past
 
 
 def judge(
@@ -105,49 +73,34 @@ def judge(
 
     Returns: flags, scores and expectations; they do not depend on how the stream was cut into batches.
     """
-    n = len(batch)
-    energy, time_us = batch.floats("consumption_kwh"), batch.time_us
-    score = np.full(n, np.nan, dtype=np.float32)
-    expected = np.full(n, np.nan)
-    anomalous, in_order = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
-    past = Past.unknown(n)
-    slot = slot_of(time_us)
+    found = Judgement.nothing(len(batch))
+    time_us, hour, measures = batch.time_us, profile.hour_of_week(batch.time_us), Measures.of(batch)
     for turn in rounds(rows):
         at = turn if skip is None else turn[~skip[turn]]
         at = at[time_us[at] > state.last_time_us[rows[at]]]
-        in_order[at] = True
-        measured = _follow(state, rows[at], time_us[at]) & ~np.isnan(energy[at])
+        found.in_order[at] = True
+        regular, on_time = _follow(state, rows[at], time_us[at])
         state.last_time_us[rows[at]] = time_us[at]
-        at = at[measured]
+        known = regular & ~np.isnan(measures.energy_kwh[at])
+        at, on_time = at[known], on_time[known]
         if len(at):
-            past.note(at, state, rows[at])
-            outcome = _judge_round(state, rows[at], slot[at], energy[at], judging)
-            score[at], expected[at], anomalous[at] = outcome
-    return Judgement(_flags(batch, anomalous, judging), score, expected, in_order, past)
+            found.past.note(at, state, rows[at])
+            _judge_round(state, rows[at], hour[at], on_time, measures.take(at), judging, found, at)
+    _flag(batch, judging, found.flag)
+    return found
 
 
-def slot_of(time_us: Ints) -> npt.NDArray[np.int64]:
-    """Return the slot of the week: hour of the UTC day, plus 24 at weekends."""
-    hours = time_us // _HOUR_US
-    weekday = (hours // 24 + 3) % 7  # 1970-01-01 was a Thursday; Monday is 0
-    slots: npt.NDArray[np.int64] = hours % 24 + 24 * (weekday >= 5)
-    return slots
-
-
-def _flags(batch: ReadingBatch, anomalous: Mask, judging: Judging) -> npt.NDArray[np.int8]:
+def _flag(batch: ReadingBatch, judging: Judging, flag: npt.NDArray[np.int8]) -> None:
     voltage = batch.floats("voltage")
-    flag = np.full(len(batch), NORMAL, dtype=np.int8)
-    flag[(voltage < judging.voltage_low) | (voltage > judging.voltage_high)] = WARNING
-    flag[anomalous] = ANOMALY
+    flag[((voltage < judging.voltage_low) | (voltage > judging.voltage_high)) & (flag == NORMAL)] = WARNING
     silent = np.ones(len(batch), dtype=bool)
     for name in batch.layout.floats:
         silent &= np.isnan(batch.floats(name)) if batch.column(name).null_count else False
     flag[silent] = MISSING
-    return flag
 
 
-def _follow(state: MeterState, row: Positions, time_us: Ints) -> Mask:
-    """Keep each meter's usual interval; return where it is known.
+def _follow(state: MeterState, row: Positions, time_us: Ints) -> tuple[Mask, Mask]:
+    """Keep each meter's usual interval; return where it is known, and where the reading came one such after the last.
 
     One odd gap (a lost or an extra reading) changes nothing; three in a row are a new interval.
     """
@@ -162,45 +115,70 @@ def _follow(state: MeterState, row: Positions, time_us: Ints) -> Mask:
         renew, gap, np.where(fits & seen, usual + (gap - usual) * np.float32(0.125), usual)
     )
     state.misfits[row] = np.where(renew, 0, misfits)
-    return np.asarray(state.interval_s[row] > 0)
+    return np.asarray(state.interval_s[row] > 0), fits & seen
 
 
 def _judge_round(
-    state: MeterState, row: Positions, slot: npt.NDArray[np.int64], energy: Floats, judging: Judging
-) -> tuple[Floats, Floats, Mask]:
+    state: MeterState,
+    row: Positions,
+    hour: Ints,
+    on_time: Mask,
+    measures: Measures,
+    judging: Judging,
+    found: Judgement,
+    at: Positions,
+) -> None:
     """Judge at most one reading per meter, then learn from it."""
     interval_s = state.interval_s[row].astype(np.float64)
-    power = energy * 3600.0 / interval_s
-    covered = state.covered_s[row]
-    average = state.energy_kwh[row] * 3600.0 / np.maximum(covered, 1.0)
-    expected, spread = _usual(state, row, slot, average)
-    # The floor keeps an almost constant load from calling every flicker unusual: 5 % of the average, and 1 W.
-    sigma = _SIGMA_PER_SPREAD * spread + 0.05 * average + 0.001
+    power = measures.energy_kwh * 3600.0 / interval_s
+    warm = state.covered_s[row] >= judging.history_s
+    average = state.energy_kwh[row] * 3600.0 / np.maximum(state.covered_s[row], 1.0)
+    expected, sigma = profile.expect(state, row, hour, average)
     z = (power - expected) / sigma
-    warm = covered >= judging.history_s
-    anomalous = warm & (power > judging.times_average * average) & (z >= judging.unusual_z)
-    squared = z * z
-    score = np.where(warm, squared / (squared + judging.unusual_z**2), np.nan)
-    capped = np.where(anomalous, judging.times_average * average, power)
+    found.usual_voltage[at] = state.usual_voltage[row]
+    values = signals(state, row, measures, power=power, average=average, z=z, interval_s=interval_s, on_time=on_time)
+    rare, usual_z = _rarity(state, row, values, warm)
+    # The rarest of several signals is no rarer than their number allows (Bonferroni).
+    share = np.minimum(rare.min(axis=1) * (~np.isnan(values)).sum(axis=1), 1.0)
+    score = np.where(warm, calibration.score_of(share, interval_s), np.nan).astype(np.float32)
+    high = rare.argmin(axis=1) == _SPIKE
+    anomalous = (score >= judging.warning) & (~high | (power > judging.times_average * average))
+    found.score[at] = score
+    found.severity[at] = _begins(state, row, score, anomalous, judging)
+    found.flag[at[anomalous]] = ANOMALY
+    found.rarity[at] = np.where(warm[:, None], rare, np.nan)
+    found.expected_kwh[at] = np.where(warm, expected * interval_s / 3600.0, np.nan)
+    found.band_kwh[at] = np.where(warm, usual_z * sigma * interval_s / 3600.0, np.nan)
+    capped = np.where(anomalous, np.minimum(power, judging.times_average * average), power)
+    # What comes again and again is a habit: the profile follows it, a few sigma at a time.
+    profile.learn(state, row, hour, power, expected, sigma, interval_s)
     _learn_recent(state, row, power, capped, interval_s, judging)
     _learn(state, row, capped, interval_s, average, sigma, judging)
-    # What comes again and again is a habit: its slot follows it, a few sigma at a time.
-    _learn_slot(state, row, slot, np.where(anomalous, np.minimum(power, expected + 3 * sigma), power), sigma)
-    return score, np.where(warm, expected * interval_s / 3600.0, np.nan), anomalous
 
 
-def _usual(
-    state: MeterState, row: Positions, slot: npt.NDArray[np.int64], average: Floats
-) -> tuple[Floats, npt.NDArray[np.float32]]:
-    """Return mean and spread of power in a slot of the week; what is not known of it comes from wider ones.
+def _rarity(state: MeterState, row: Positions, values: Floats, warm: Mask) -> tuple[Floats, Floats]:
+    """Return how rare each signal is for its meter, and the deviation that 98 % stay below; learn from the signals."""
+    new = np.isnan(state.tail_threshold[row, :1])
+    threshold = np.where(new, FIRST_THRESHOLD, state.tail_threshold[row])
+    excess = np.where(new, FIRST_EXCESS, state.tail_excess[row])
+    rare = rarity(values, threshold, excess, SHAPE)
+    moved = follow(values, rare, threshold, excess, LEAST, state.covered_s[row] / _DAY_S)
+    teaches = warm[:, None] | ~NEEDS_DAY
+    state.tail_threshold[row] = np.where(teaches, moved[0], threshold)
+    state.tail_excess[row] = np.where(teaches, moved[1], excess)
+    return rare, threshold[:, _SPIKE].astype(np.float64)
 
-    A slot never seen borrows from the same hour of the other kind of day: the first Saturday evening is an evening.
-    """
-    look = np.where(state.slot_count[row, slot] > 0, slot, (slot + SLOTS // 2) % SLOTS)
-    expected = np.where(state.slot_count[row, look] > 0, state.slot_mean_kw[row, look], average)
-    own = state.slot_spread_kw[row, look]
-    settled = (look == slot) & (state.slot_count[row, slot] >= _SETTLED)
-    return expected, np.where(settled, own, np.maximum(own, state.spread_kw[row]))
+
+def _begins(
+    state: MeterState, row: Positions, score: npt.NDArray[np.float32], anomalous: Mask, judging: Judging
+) -> npt.NDArray[np.int8]:
+    """Return the severity of what begins with each reading, 0 where nothing does, or where it is going on already."""
+    severity = anomalous.astype(np.uint8) + (anomalous & (score >= judging.critical))
+    before = state.episode[row]
+    calm = np.where(score >= judging.monitoring, 0, np.minimum(state.calm[row] + 1, _CALM_READINGS))
+    state.episode[row] = np.where(calm >= _CALM_READINGS, 0, np.maximum(before, severity))
+    state.calm[row] = calm
+    return np.where(severity > before, severity, 0).astype(np.int8)
 
 
 def _learn_recent(
@@ -233,18 +211,3 @@ def _learn(
     state.spread_kw[row] += (weight * (np.abs(deviation) - state.spread_kw[row])).astype(np.float32)
     state.energy_kwh[row] = keep * state.energy_kwh[row] + power * interval_s / 3600.0
     state.covered_s[row] = keep * state.covered_s[row] + interval_s
-
-
-def _learn_slot(state: MeterState, row: Positions, slot: npt.NDArray[np.int64], power: Floats, sigma: Floats) -> None:
-    """Move a slot's mean and spread towards one reading per meter, once settled by no more than 3 sigma."""
-    count = state.slot_count[row, slot]
-    mean = state.slot_mean_kw[row, slot].astype(np.float64)
-    bound = np.where(count >= _SETTLED, 3 * sigma, np.inf)
-    offset = np.clip(power - mean, -bound, bound)
-    rate = np.maximum(1.0 / (count + 1.0), 0.05)
-    state.slot_mean_kw[row, slot] = mean + rate * offset
-    spread = state.slot_spread_kw[row, slot].astype(np.float64)
-    state.slot_spread_kw[row, slot] = np.where(
-        count == 0, state.spread_kw[row], spread + rate * (np.abs(offset) - spread)
-    )
-    state.slot_count[row, slot] = np.minimum(count, 254) + 1

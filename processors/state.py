@@ -5,13 +5,13 @@ import numpy.typing as npt
 
 from processors.keyed_state import Columns, KeyedState
 
-#: Hour of day, for working days and for weekends.
-SLOTS = 48
+#: Signals whose tails a meter learns, in the order of `processors.signals.SIGNALS`.
+SIGNALS = 10
 
 #: Before any reading.
 NEVER_US = int(np.iinfo(np.int64).min)
 
-#: Column -> (type, values per meter, value of a new row). 477 bytes per meter in all.
+#: Column -> (type, values per meter, value of a new row). 540 bytes per meter in all.
 COLUMNS: Columns = {
     "last_time_us": ("i8", 1, NEVER_US),
     "interval_s": ("f4", 1, 0),
@@ -22,9 +22,19 @@ COLUMNS: Columns = {
     "last_kw": ("f4", 1, np.nan),
     "day_mean_kw": ("f4", 1, np.nan),
     "peak_kw": ("f4", 1, np.nan),
-    "slot_mean_kw": ("f4", SLOTS, 0),
-    "slot_spread_kw": ("f4", SLOTS, 0),
-    "slot_count": ("u1", SLOTS, 0),
+    "week_kw": ("f2", 168, np.nan),
+    "hour_spread_kw": ("f2", 24, np.nan),
+    "level": ("f4", 1, 0),
+    "usual_voltage": ("f4", 1, np.nan),
+    "last_voltage": ("f4", 1, np.nan),
+    "last_register_kwh": ("f8", 1, np.nan),
+    "run_s": ("f4", 1, 0),
+    "repeats": ("u1", 1, 0),
+    "change_share": ("f4", 1, 0),
+    "episode": ("u1", 1, 0),
+    "calm": ("u1", 1, 0),
+    "tail_threshold": ("f4", SIGNALS, np.nan),
+    "tail_excess": ("f4", SIGNALS, np.nan),
 }
 
 
@@ -41,11 +51,20 @@ class MeterState(KeyedState):
         last_kw: mean power of the newest interval with one [kW], NaN before the first.
         day_mean_kw: mean power, what is older than a day hardly counting [kW], NaN before the first.
         peak_kw: highest mean power of an interval, older ones counting less [kW], NaN before the first.
-        slot_mean_kw, slot_spread_kw, slot_count: the same per slot of the week, and how often each was seen.
+        week_kw: mean power at each hour of the week [kW], NaN before the first.
+        hour_spread_kw: mean absolute deviation from it at each hour of the day [kW], NaN before the first.
+        level: mean of late deviations in standard deviations.
+        usual_voltage: mean voltage [V], NaN before the first; last_voltage: the newest.
+        last_register_kwh: the newest standing of the import register [kWh], NaN before the first.
+        run_s: how long the meter has been above (positive) or below (negative) its average [s].
+        repeats: readings in a row that show the same as the one before.
+        change_share: share of late readings that differ from the one before.
+        episode: worst severity of what is going on, 0 for nothing; calm: readings since it was last unusual.
+        tail_threshold, tail_excess: what is rare for the meter, by signal; see `processors.tails`.
     """
 
     columns = COLUMNS
-    version = 2
+    version = 3
 
     last_time_us: npt.NDArray[np.int64]
     interval_s: npt.NDArray[np.float32]
@@ -56,6 +75,16 @@ class MeterState(KeyedState):
     last_kw: npt.NDArray[np.float32]
     day_mean_kw: npt.NDArray[np.float32]
     peak_kw: npt.NDArray[np.float32]
-    slot_mean_kw: npt.NDArray[np.float32]
-    slot_spread_kw: npt.NDArray[np.float32]
-    slot_count: npt.NDArray[np.uint8]
+    week_kw: npt.NDArray[np.float16]
+    hour_spread_kw: npt.NDArray[np.float16]
+    level: npt.NDArray[np.float32]
+    usual_voltage: npt.NDArray[np.float32]
+    last_voltage: npt.NDArray[np.float32]
+    last_register_kwh: npt.NDArray[np.float64]
+    run_s: npt.NDArray[np.float32]
+    repeats: npt.NDArray[np.uint8]
+    change_share: npt.NDArray[np.float32]
+    episode: npt.NDArray[np.uint8]
+    calm: npt.NDArray[np.uint8]
+    tail_threshold: npt.NDArray[np.float32]
+    tail_excess: npt.NDArray[np.float32]

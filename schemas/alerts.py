@@ -18,6 +18,14 @@ class AlertKind(StrEnum):
     """What kind of condition an alert reports."""
 
     HIGH_CONSUMPTION = "high_consumption"
+    LOW_CONSUMPTION = "low_consumption"
+    LEVEL_SHIFT = "level_shift"
+    THEFT_SUSPICION = "theft_suspicion"
+    VOLTAGE_SWELL = "voltage_swell"
+    VOLTAGE_SAG = "voltage_sag"
+    PATTERN_CHANGE = "pattern_change"
+    FLATLINE = "flatline"
+    REGISTER_MISMATCH = "register_mismatch"
 
 
 class Alert(BaseModel):
@@ -35,6 +43,8 @@ class Alert(BaseModel):
     expected: float = Field(description="what was expected, in `unit`")
     unit: str
     score: float = Field(ge=0, le=1, description="how unusual, 0 to 1")
+    band: float | None = Field(default=None, description="98 % of readings are no further above `expected`")
+    reasons: str = Field(default="", description="what was unusual, each with its own score, the most unusual first")
     message: str = Field(description="one sentence for a person")
 
 

@@ -91,6 +91,8 @@ _ALERT_FIELDS = {
     "expected": "float8",
     "unit": "text",
     "score": "float4",
+    "band": "float8",
+    "reasons": "text",
     "message": "text",
 }
 _REJECTED_FIELDS = {

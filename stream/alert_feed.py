@@ -12,8 +12,8 @@ from stream.database import connected
 from stream.topic_reader import Span, TopicReader
 
 _NEWEST = """
-SELECT alert_id, kind, severity, element, occurred_at, arrived_at, measured, expected, unit, score, message,
-       acknowledged_at IS NOT NULL, resolved_at IS NOT NULL
+SELECT alert_id, kind, severity, element, occurred_at, arrived_at, measured, expected, unit, score, band, reasons,
+       message, acknowledged_at IS NOT NULL, resolved_at IS NOT NULL
 FROM alerts WHERE %(since)s::timestamptz IS NULL OR arrived_at >= %(since)s
 ORDER BY occurred_at DESC LIMIT %(limit)s
 """

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from processors.judge import Judgement, Judging, judge
+from processors.judge import Judging, judge
+from processors.judgement import Judgement
 from processors.state import MeterState
 from schemas.readings import ReadingBatch
 from tests.builders import HOUR_US, START_US, batch

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from processors.alerts import raise_alerts
-from processors.judge import Judgement, Judging, Past, judge
+from processors.judge import Judging, judge
+from processors.judgement import Judgement, Past
 from processors.keyed_state import SHARD_ROWS, KeyedState
 from processors.state import MeterState
 from processors.validate import FAILURES, Limits, validate

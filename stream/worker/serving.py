@@ -7,7 +7,7 @@ import structlog
 from models.refused import ModelRefused
 from models.registry import Registry
 from models.scorer import Scorer
-from processors.judge import Past
+from processors.judgement import Past
 from schemas.readings import ReadingBatch
 from stream.metrics import WorkerMetrics
 from stream.worker.flow import no_model

@@ -1,24 +1,96 @@
 """Alerts: one for each anomaly, the same for the same reading."""
 
 import numpy as np
+import pyarrow as pa
 
+from processors import alerts as alerts_module
 from processors.alerts import raise_alerts
-from schemas.alerts import AlertKind, Severity, alert_id
-from tests.builders import DAY_US, HOUR_US, START_US
+from processors.judge import Judging, _begins, judge
+from processors.signals import SIGNALS
+from processors.state import MeterState
+from schemas.alerts import Alert, AlertKind, Severity, alert_id
+from tests.builders import DAY_US, HOUR_US, MINUTE_US, START_US, batch
 from tests.judging import judged
 
 
-def test_each_anomaly_raises_one_alert_with_its_facts() -> None:
-    found, judgement = judged([1.0] * 100 + [9.0, 1.0, 50.0])
+def test_each_beginning_raises_one_alert_with_its_facts() -> None:
+    found, judgement = judged([1.0] * 100 + [9.0, 1.0, 1.0, 1.0, 1.0, 50.0])
     arrived = found.time_us + DAY_US
-    first, second = raise_alerts(found, judgement, arrived, np.ones(103, dtype=bool))
+    first, second = raise_alerts(found, judgement, arrived, np.ones(len(found), dtype=bool))
     assert (first.element, first.unit, first.measured) == ("meter/M1", "kWh", 9.0)
     assert first.occurred_at.timestamp() * 1e6 == START_US + 100 * HOUR_US
     assert (first.arrived_at - first.occurred_at).total_seconds() == 86_400
     assert first.expected < 1.1
+    assert first.band is not None
+    assert 0 < first.band < 1
     assert first.message == f"meter M1 used 9.000 kWh where {first.expected:.3f} kWh is usual"
+    assert first.reasons.startswith("spike 1.00")
     assert second.severity == Severity.CRITICAL
     assert first.alert_id != second.alert_id
+
+
+def begun(scores: list[float]) -> list[int]:
+    """Severity of what begins with each of a meter's readings that score this."""
+    state = MeterState()
+    row = state.rows(pa.array(["M1"]))
+    found = []
+    for score in scores:
+        one = np.array([score], dtype=np.float32)
+        found.append(int(_begins(state, row, one, one >= 0.85, Judging())[0]))
+    return found
+
+
+def test_what_goes_on_is_told_once_and_again_when_it_gets_worse() -> None:
+    assert begun([0.2, 0.9, 0.9, 0.75, 0.9, 0.97, 0.99, 0.9]) == [0, 1, 0, 0, 0, 2, 0, 0]
+
+
+def test_what_comes_again_after_a_while_is_told_again() -> None:
+    assert begun([0.9, 0.1, 0.1, 0.1, 0.9]) == [1, 0, 0, 0, 0]
+    assert begun([0.9, 0.1, 0.1, 0.1, 0.1, 0.9]) == [1, 0, 0, 0, 0, 1]
+
+
+def test_nothing_begins_just_below_a_bound() -> None:
+    assert begun([0.8499]) == [0]
+    assert begun([0.85, 0.9499, 0.9501]) == [1, 0, 2]
+
+
+def of_kind(kind: AlertKind, **columns: list[float]) -> Alert:
+    """The first alert of a kind on a meter that measured this, every quarter of an hour."""
+    count = len(next(iter(columns.values())))
+    found = batch("M1", START_US + 15 * MINUTE_US * np.arange(count), **columns)
+    state = MeterState()
+    judgement = judge(found, state.rows(found.meter_number), state, Judging())
+    alerts = raise_alerts(found, judgement, found.time_us, np.ones(count, dtype=bool))
+    return next(alert for alert in alerts if alert.kind is kind)
+
+
+def noisy(count: int, around: float, by: float) -> list[float]:
+    values: list[float] = np.random.default_rng(5).normal(around, by, count).tolist()
+    return values
+
+
+def test_a_sag_is_told_in_volts() -> None:
+    alert = of_kind(AlertKind.VOLTAGE_SAG, consumption_kwh=noisy(301, 1, 0.1), voltage=[*noisy(300, 231, 1), 205.0])
+    assert (alert.measured, alert.unit, alert.band) == (205.0, "V", None)
+    assert 230 < alert.expected < 232
+
+
+def test_a_register_that_does_not_count_what_is_reported_is_told() -> None:
+    energy = noisy(301, 1, 0.1)
+    register = [*np.cumsum(energy[:-1]).tolist(), float(np.sum(energy[:-1]))]
+    alert = of_kind(AlertKind.REGISTER_MISMATCH, consumption_kwh=energy, register_kwh=register)
+    assert alert.severity is Severity.CRITICAL
+    assert "register_mismatch" in alert.reasons
+
+
+def test_the_same_reading_again_and_again_is_told() -> None:
+    energy, voltage = noisy(300, 1, 0.1), noisy(300, 231, 1)
+    alert = of_kind(AlertKind.FLATLINE, consumption_kwh=[*energy, *[1.0] * 9], voltage=[*voltage, *[231.0] * 9])
+    assert alert.occurred_at.timestamp() * 1e6 <= START_US + 306 * 15 * MINUTE_US
+
+
+def test_every_kind_of_anomaly_has_words_for_it() -> None:
+    assert set(alerts_module._KINDS) == set(alerts_module._SAYS) == set(SIGNALS)
 
 
 def test_an_alert_has_the_same_id_whenever_it_is_raised_again() -> None:

@@ -105,5 +105,5 @@ def test_a_full_shard_fits_into_one_record_of_kafka() -> None:
     for name, (_, width, _) in COLUMNS.items():
         column = getattr(state, name)
         shape = (len(rows), width) if width > 1 else len(rows)
-        column[rows] = noise.integers(0, 255, shape) if column.dtype.kind == "u" else noise.random(shape) * 1e6
+        column[rows] = noise.integers(0, 255, shape) if column.dtype.kind == "u" else noise.random(shape) * 6e4
     assert len(checkpoint.save(state, 0, "life", 7)) < 900_000

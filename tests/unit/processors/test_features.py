@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from processors.features import FEATURES, features
-from processors.judge import Judging, Past, judge
+from processors.judge import Judging, judge
+from processors.judgement import Past
 from processors.state import MeterState
 from tests.builders import DAY_US, HOUR_US, START_US, batch
 

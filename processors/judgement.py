@@ -1,0 +1,81 @@
+"""What judgement says of readings, and what was known of their meters before."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from processors.signals import SIGNALS
+from processors.state import MeterState
+from schemas.layout import Floats, Mask, Positions
+
+
+@dataclass(frozen=True)
+class Past:
+    """What was known of each reading's meter before it came, one value per reading; NaN where nothing was.
+
+    Attributes:
+        interval_s: float32[n], the meter's usual interval [s].
+        last_kw: float32[n], mean power of the interval before [kW].
+        day_mean_kw: float32[n], mean power over about a day [kW].
+        peak_kw: float32[n], highest mean power of an interval [kW].
+    """
+
+    interval_s: npt.NDArray[np.float32]
+    last_kw: npt.NDArray[np.float32]
+    day_mean_kw: npt.NDArray[np.float32]
+    peak_kw: npt.NDArray[np.float32]
+
+    @classmethod
+    def unknown(cls, count: int) -> "Past":
+        """Return the past of meters of which nothing is known, to be filled in."""
+        return cls(*(np.full(count, np.nan, dtype=np.float32) for _ in range(4)))
+
+    def note(self, at: Positions, state: MeterState, row: Positions) -> None:
+        """Fill in what the state says of some readings' meters."""
+        self.interval_s[at], self.last_kw[at] = state.interval_s[row], state.last_kw[row]
+        self.day_mean_kw[at], self.peak_kw[at] = state.day_mean_kw[row], state.peak_kw[row]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What was found, one value per reading.
+
+    Attributes:
+        flag: int8[n], code of a `QualityFlag`.
+        score: float32[n], 0 to 1, higher is more unusual; NaN where there is nothing to judge by.
+        expected_kwh: float64[n], what the meter usually uses at this time of the week [kWh]; NaN where unknown.
+        band_kwh: float64[n], how far above that 98 % of its readings are at most [kWh]; NaN where unknown.
+        usual_voltage: float32[n], mean voltage of the meter before [V]; NaN where unknown.
+        rarity: float32[n, 10], share of the meter's readings whose signal is as high, in the order of SIGNALS; NaN
+            where nothing is known.
+        severity: int8[n], 1 where something worth a warning begins, 2 where something critical does, 0 otherwise; what
+            goes on is told once.
+        in_order: bool[n], false for readings that are not newer than the newest already seen of their meter.
+        past: what was known before.
+    """
+
+    flag: npt.NDArray[np.int8]
+    score: npt.NDArray[np.float32]
+    expected_kwh: Floats
+    band_kwh: Floats
+    usual_voltage: npt.NDArray[np.float32]
+    rarity: npt.NDArray[np.float32]
+    severity: npt.NDArray[np.int8]
+    in_order: Mask
+    past: Past
+
+    @classmethod
+    def nothing(cls, n: int) -> "Judgement":
+        """Return the judgement of readings of which nothing can be said, to be filled in."""
+        return cls(
+            np.zeros(n, dtype=np.int8),
+            np.full(n, np.nan, dtype=np.float32),
+            np.full(n, np.nan),
+            np.full(n, np.nan),
+            np.full(n, np.nan, dtype=np.float32),
+            np.full((n, len(SIGNALS)), np.nan, dtype=np.float32),
+            np.zeros(n, dtype=np.int8),
+            np.zeros(n, dtype=bool),
+            Past.unknown(n),
+        )
