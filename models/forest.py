@@ -1,11 +1,15 @@
 """An Isolation Forest, scored tree by tree: bit for bit what scikit-learn's `score_samples` gives, in less time."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
-from sklearn.ensemble import IsolationForest
 
 from processors.features import FEATURES, Matrix
 from schemas.layout import Floats
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import IsolationForest
 
 #: Euler's constant, in the mean depth of a search tree.
 _GAMMA = np.euler_gamma
@@ -22,7 +26,7 @@ class Forest:
         fill: float32[13], what stands for a feature that a reading does not have.
     """
 
-    def __init__(self, fitted: IsolationForest, fill: Matrix) -> None:
+    def __init__(self, fitted: "IsolationForest", fill: Matrix) -> None:
         self.fitted = fitted
         self.fill = fill
         self._trees = [(tree.tree_, _path_lengths(tree.tree_)) for tree in fitted.estimators_]
@@ -55,6 +59,9 @@ def fit(matrix: Matrix, *, trees: int, samples: int, seed: int) -> Forest:
         samples: readings that each of them sees.
         seed: of the choice; equal input and seed give an equal forest.
     """
+    # A worker that only scores starts without a library that takes longer to load than all the others together.
+    from sklearn.ensemble import IsolationForest  # noqa: PLC0415
+
     none = np.isnan(matrix).all(axis=0)
     fill = np.zeros(len(FEATURES), dtype=np.float32)
     fill[~none] = np.nanmedian(matrix[:, ~none], axis=0)

@@ -1,19 +1,22 @@
 """A model as a folder: a manifest that a person can read, and a file that cannot run anything when it is opened."""
 
 import hashlib
+from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import sklearn
 from pydantic import ValidationError
-from sklearn.ensemble import IsolationForest
-from skops import io as skops_io
 
 from models.forest import Forest
 from models.manifest import FORMAT_VERSION, FormatVersion, Manifest
 from models.refused import ModelRefused
 from models.scorer import Scorer
 from processors.features import FEATURES
+
+# scikit-learn and skops are loaded with the first model: a worker without one starts in half the time.
+if TYPE_CHECKING:
+    from sklearn.ensemble import IsolationForest
 
 MANIFEST, MODEL = "manifest.json", "forest.skops"
 #: Beyond what scikit-learn itself is made of; anything else in a file is refused unseen.
@@ -28,6 +31,8 @@ def pack(forest: Forest) -> bytes:
     `skops` writes what an estimator consists of, and builds it again from a list of types that are trusted. A pickle
     would run whatever its author wrote into it.
     """
+    from skops import io as skops_io  # noqa: PLC0415
+
     data: bytes = skops_io.dumps(forest.fitted)
     return data
 
@@ -88,8 +93,9 @@ def load(folder: Path) -> Scorer:
 def _same_library(name: str, manifest: Manifest) -> None:
     """Trees are stored as scikit-learn holds them, which may change between minor versions."""
     fitted_with = manifest.libraries.get("scikit-learn", "unknown")
-    if fitted_with.split(".")[:2] != sklearn.__version__.split(".")[:2]:
-        reason = f"it was fitted with scikit-learn {fitted_with}, this is {sklearn.__version__}: train it again"
+    installed = metadata.version("scikit-learn")
+    if fitted_with.split(".")[:2] != installed.split(".")[:2]:
+        reason = f"it was fitted with scikit-learn {fitted_with}, this is {installed}: train it again"
         raise ModelRefused(name, reason)
 
 
@@ -106,7 +112,10 @@ def _read_model(path: Path, name: str, manifest: Manifest) -> bytes:
     return data
 
 
-def _unpack(data: bytes, name: str) -> IsolationForest:
+def _unpack(data: bytes, name: str) -> "IsolationForest":
+    from sklearn.ensemble import IsolationForest  # noqa: PLC0415
+    from skops import io as skops_io  # noqa: PLC0415
+
     try:
         unknown = sorted(set(skops_io.get_untrusted_types(data=data)) - set(_TRUSTED))
         fitted = None if unknown else skops_io.loads(data, trusted=_TRUSTED)
