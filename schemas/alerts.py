@@ -26,19 +26,26 @@ class AlertKind(StrEnum):
     PATTERN_CHANGE = "pattern_change"
     FLATLINE = "flatline"
     REGISTER_MISMATCH = "register_mismatch"
+    EXTREME_PRICE = "extreme_price"
+    PRICE_SPIKE = "price_spike"
+    MISSING_TICKS = "missing_ticks"
+    STUCK_PRICE = "stuck_price"
+    CROSSED_QUOTE = "crossed_quote"
+    LOCKED_QUOTE = "locked_quote"
+    REVISION_ORDER = "revision_order"
 
 
 class Alert(BaseModel):
-    """One condition of one element of the grid at one time."""
+    """One condition of one element of the grid, or of one symbol of a market, at one time."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     alert_id: str = Field(description="the same condition of the same element at the same time gives the same id")
     kind: AlertKind
     severity: Severity
-    element: str = Field(description="what it is about, such as `meter/M0001`")
-    occurred_at: AwareDatetime = Field(description="event time of the reading that showed it")
-    arrived_at: AwareDatetime = Field(description="when that reading arrived in Kafka")
+    element: str = Field(description="what it is about, such as `meter/M0001` or `market/aemo_nem/NSW1`")
+    occurred_at: AwareDatetime = Field(description="event time of the reading or tick that showed it")
+    arrived_at: AwareDatetime = Field(description="when that arrived in Kafka")
     measured: float = Field(description="what was measured, in `unit`")
     expected: float = Field(description="what was expected, in `unit`")
     unit: str

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from schemas import json_writer
 from schemas.alerts import Alert
@@ -59,8 +60,9 @@ class StoredRows(Generic[B]):
         """int64[n], database key of what each row is of."""
         raise NotImplementedError
 
-    def meter_number(self, row: int) -> str | None:
-        """Return whose reading a row is, None where it is no meter's."""
+    @property
+    def names(self) -> pa.StringArray:
+        """What each row is of, text[n]; also the name of its newest value."""
         raise NotImplementedError
 
     def __len__(self) -> int:
@@ -71,6 +73,7 @@ class StoredRows(Generic[B]):
         found = self.where(mask) if mask.any() else None
         if found is None:
             return []
+        named = zip(json_writer.write_rows(found.batch), found.batch.meter_numbers(), strict=True)
         return [
             Rejected.of(
                 payload,
@@ -78,9 +81,9 @@ class StoredRows(Generic[B]):
                 detail,
                 source=f"{topic}[{found.partition[row]}]@{found.offset[row]}",
                 rejected_at=instant_of(int(found.arrived_us[row])),
-                meter_number=found.meter_number(row),
+                meter_number=name,
             )
-            for row, payload in enumerate(json_writer.write_rows(found.batch))
+            for row, (payload, name) in enumerate(named)
         ]
 
     def where(self, mask: Mask) -> Self:
@@ -137,10 +140,10 @@ class Rows(StoredRows[ReadingBatch]):
         """int64[n], database key of the meter."""
         return self.meter_id
 
-    def meter_number(self, row: int) -> str | None:
-        """Return the meter of a reading."""
-        name: str = self.batch.meter_number[row].as_py()
-        return name
+    @property
+    def names(self) -> pa.StringArray:
+        """Meter numbers, text[n]."""
+        return self.batch.meter_number
 
 
 R = TypeVar("R", bound=StoredRows[Any])

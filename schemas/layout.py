@@ -127,6 +127,10 @@ class ColumnBatch:
         values: Ints = self.column(self.layout.time).cast(pa.int64()).to_numpy(zero_copy_only=False)
         return values
 
+    def meter_numbers(self) -> list[str | None]:
+        """Return whose each row is, None where it is no meter's."""
+        return [None] * len(self)
+
     def take(self, rows: npt.NDArray[Any]) -> Self:
         """Return the rows at these positions, in this order."""
         return type(self)(self.records.take(pa.array(rows)))

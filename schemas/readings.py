@@ -80,3 +80,8 @@ class ReadingBatch(ColumnBatch):
     def meter_number(self) -> pa.StringArray:
         """Meter numbers, text[n]."""
         return self.column("meter_number")
+
+    def meter_numbers(self) -> list[str | None]:
+        """Return whose each reading is."""
+        names: list[str | None] = self.meter_number.to_pylist()
+        return names

@@ -35,6 +35,12 @@ class Reason(StrEnum):
     POWER_FACTOR_OUT_OF_RANGE = "power_factor_out_of_range"
     NEGATIVE_ENERGY = "negative_energy"
     OUT_OF_RANGE = "out_of_range"
+    UNKNOWN_MARKET = "unknown_market"
+    UNKNOWN_KIND = "unknown_kind"
+    OFF_INTERVAL = "off_interval"
+    WRONG_CURRENCY = "wrong_currency"
+    PRICE_OUT_OF_LIMITS = "price_out_of_limits"
+    COMPONENTS_DIFFER = "components_differ"
     CONFLICTING_DUPLICATE = "conflicting_duplicate"
     STORE_REFUSED = "store_refused"
 

@@ -5,16 +5,18 @@ published price exceeds. Where money is summed, `schemas.money` makes it whole m
 as `numeric`.
 """
 
-from typing import Annotated, Literal
+from functools import cached_property
+from typing import Annotated, Literal, get_args
 
 import pyarrow as pa
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from schemas.layout import INSTANT, ColumnBatch, Int64, Layout
+from schemas.layout import INSTANT, ColumnBatch, Int64, Ints, Layout
 
 MAX_SYMBOL = 50
 
 TickKind = Literal["trade", "quote", "settlement", "demand", "renewable", "forecast"]
+KINDS: tuple[str, ...] = get_args(TickKind)
 #: What makes two ticks the same one: another revision of the same interval is another tick. Null counts as revision 0.
 TICK_IDENTITY = ("market", "symbol", "kind", "tick_time", "revision")
 
@@ -86,3 +88,9 @@ class TickBatch(ColumnBatch):
         time="tick_time",
         text_limit={"market": MAX_SYMBOL, "symbol": MAX_SYMBOL, "kind": MAX_SYMBOL, "currency": 3},
     )
+
+    @cached_property
+    def revisions(self) -> Ints:
+        """Revisions as int64[n], null as 0."""
+        values: Ints = self.column("revision").fill_null(0).to_numpy(zero_copy_only=False)
+        return values

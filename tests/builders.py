@@ -12,7 +12,7 @@ from schemas.codec import Decoded, decode
 from schemas.delivery import NO_WATERMARK_US, Delivery, Progress, Rows
 from schemas.layout import Layout
 from schemas.readings import ReadingBatch
-from stream.worker.flow import Record
+from stream.worker.intake import Record
 
 #: 2024-01-01T00:00:00Z, a Monday [us].
 START_US = 1_704_067_200_000_000

@@ -1,6 +1,7 @@
 """How unusual a price is, by its own volatility; a spike is an event of the market, never an error."""
 
 import numpy as np
+import numpy.typing as npt
 
 from schemas.layout import Floats, Mask
 
@@ -9,7 +10,7 @@ from schemas.layout import Floats, Mask
 UNUSUAL_Z = 8.0
 
 
-def score(price: Floats, last_price: Floats, volatility: Floats, floor: float) -> Floats:
+def score(price: Floats, last_price: Floats, volatility: Floats, floor: float | Floats) -> Floats:
     """Return z^2 / (z^2 + UNUSUAL_Z^2) of each price change, 0 to 1, 0.5 at the bound; NaN where nothing is known.
 
     Args:
@@ -23,6 +24,6 @@ def score(price: Floats, last_price: Floats, volatility: Floats, floor: float) -
     return squared / (squared + UNUSUAL_Z**2)
 
 
-def unusual(scores: Floats) -> Mask:
+def unusual(scores: npt.NDArray[np.floating]) -> Mask:
     """Say which scores stand for a change of UNUSUAL_Z volatilities or more."""
     return np.asarray(scores >= 0.5)

@@ -30,7 +30,7 @@ from sinks.sink import Journal
 from stream.backoff import Backoff
 from stream.metrics import WorkerMetrics
 from stream.outage import Outage
-from stream.worker.flow import AnyStep, Effects
+from stream.worker.intake import AnyStep, Effects
 from stream.worker.newest import NewestKeeper
 from stream.worker.publish import Publisher
 

@@ -16,8 +16,8 @@ from schemas.topics import ARROW
 from stream.metrics import WorkerMetrics
 from stream.worker.checkpoints import Checkpoints, shards_of
 from stream.worker.deliver import Deliverer
-from stream.worker.flow import Flow, Record
 from stream.worker.gaps import GapReader
+from stream.worker.intake import Flow, Record
 
 _log = structlog.get_logger("worker")
 

@@ -19,7 +19,8 @@ from sinks.memory import MemoryLatest, MemoryStore
 from stream.metrics import WorkerMetrics
 from stream.worker.checkpoints import shards_of
 from stream.worker.deliver import Deliverer
-from stream.worker.flow import PartitionFlow, Record, Score, effects, no_model
+from stream.worker.flow import PartitionFlow, Score, effects, no_model
+from stream.worker.intake import Record
 from stream.worker.newest import NewestKeeper
 from stream.worker.publish import Publisher
 from tests.builders import TOPIC, TOPIC_ID

@@ -13,7 +13,7 @@ from processors.state import COLUMNS, MeterState
 from schemas import arrow_codec
 from schemas.errors import ServiceUnavailable
 from sinks.memory import AfterCommit, MemoryStore
-from stream.worker.flow import Record
+from stream.worker.intake import Record
 from tests.bad_input import UNREADABLE_PAYLOADS
 from tests.builders import ARROW, START_US, payload, reading, record
 from tests.flow.engine import Engine, Outbox

@@ -13,7 +13,7 @@ from schemas.errors import DatabaseBehind, MeterstreamError, RowsRefused, Servic
 from schemas.rejected import Reason
 from sinks.memory import AfterCommit, MemoryLatest, MemoryStore
 from sinks.sink import BeforeCommit
-from stream.worker.flow import Record
+from stream.worker.intake import Record
 from tests.bad_input import UNREADABLE_PAYLOADS, UNSOUND_READINGS
 from tests.builders import (
     ARRIVED_US,

@@ -21,7 +21,8 @@ from schemas.quality import FLAGS
 from schemas.topics import CONTENT_TYPE, METERS_RAW
 from stream.stack.stack import LocalStack
 from stream.topic_reader import TopicReader
-from stream.worker.flow import PartitionFlow, Record
+from stream.worker.flow import PartitionFlow
+from stream.worker.intake import Record
 from tests.integration.processes import EngineProcess, command, query, reconcile, wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]

@@ -7,7 +7,8 @@ from processors.state import MeterState
 from processors.validate import Limits
 from schemas.rejected import Reason, Rejected
 from stream.reconcile.examine import Raw, examine, reject_ids
-from stream.worker.flow import PartitionFlow, Record
+from stream.worker.flow import PartitionFlow
+from stream.worker.intake import Record
 from tests.builders import ARRIVED_US, HOUR_US, START_US, batch, payload, reading
 
 PAYLOADS = [

@@ -1,0 +1,105 @@
+"""Alerts of the market, of the same kind as meters': what is remarkable is told, and nothing of it is rejected."""
+
+import numpy as np
+
+from processors.market.anomalies import unusual
+from processors.market.follow import Followed
+from processors.market.price import price_of
+from processors.market.terms import Terms
+from schemas.alerts import Alert, AlertKind, Severity, alert_id
+from schemas.layout import Floats, Ints, Mask, instant_of
+from schemas.ticks import TickBatch
+
+#: A price of more than this share of the market's cap, or below this share of a negative floor, is extreme: in the
+#: Australian market, 10,000 of 20,300 and more is a matter of hours a year.
+EXTREME_SHARE = 0.5
+_MESSAGES = {
+    AlertKind.EXTREME_PRICE: "price {measured:g} {unit}, of at most {expected:g} that the market allows",
+    AlertKind.PRICE_SPIKE: "price {measured:g} {unit} after {expected:g}, far more of a change than usual",
+    AlertKind.MISSING_TICKS: "{measured:.0f} intervals have not come",
+    AlertKind.STUCK_PRICE: "price {measured:g} {unit} has not moved for too many ticks",
+    AlertKind.CROSSED_QUOTE: "bid {measured:g} {unit} above ask {expected:g}",
+    AlertKind.LOCKED_QUOTE: "bid and ask are both {measured:g} {unit}",
+    AlertKind.REVISION_ORDER: "revision {measured:.0f} came after revision {expected:.0f}",
+}
+_SEVERITY = {
+    AlertKind.EXTREME_PRICE: Severity.CRITICAL,
+    AlertKind.LOCKED_QUOTE: Severity.INFO,
+    AlertKind.REVISION_ORDER: Severity.INFO,
+}
+
+
+def extreme(price: Floats, terms: Terms) -> Mask:
+    """Say which prices come near to what the market allows at all."""
+    low = np.where(terms.low < 0, terms.low * EXTREME_SHARE, -np.inf)
+    return np.asarray((price >= terms.high * EXTREME_SHARE) | (price <= low))
+
+
+def remarkable(batch: TickBatch, terms: Terms, followed: Followed) -> Mask:
+    """Say which ticks carry an unusual price, bool[n]."""
+    return extreme(price_of(batch), terms) | unusual(followed.score)
+
+
+def raise_events(batch: TickBatch, terms: Terms, followed: Followed, arrived_us: Ints, where: Mask) -> list[Alert]:
+    """Describe what is remarkable of a batch.
+
+    Args:
+        batch: n ticks.
+        terms: what their markets' definitions say.
+        followed: what was found of them.
+        arrived_us: int64[n], arrival in Kafka [us].
+        where: bool[n], ticks to look at.
+
+    Returns: alerts in the order of the batch; one tick may show several conditions.
+    """
+    price, bid, ask = price_of(batch), batch.floats("bid"), batch.floats("ask")
+    limit = np.where(price < 0, terms.low, terms.high)
+    nothing = np.zeros(len(batch))
+    found = (
+        (AlertKind.EXTREME_PRICE, extreme(price, terms), price, limit),
+        (AlertKind.PRICE_SPIKE, unusual(followed.score), price, followed.before),
+        (AlertKind.MISSING_TICKS, followed.missing > 0, followed.missing.astype(np.float64), nothing),
+        (AlertKind.STUCK_PRICE, followed.stuck, price, price),
+        (AlertKind.CROSSED_QUOTE, bid > ask, bid, ask),
+        (AlertKind.LOCKED_QUOTE, bid == ask, bid, ask),
+        (AlertKind.REVISION_ORDER, followed.behind, batch.revisions.astype(np.float64), batch.revisions + 1.0),
+    )
+    alerts = [
+        (row, _alert(kind, batch, followed, arrived_us, row, float(measured[row]), float(expected[row])))
+        for kind, mask, measured, expected in found
+        for row in np.flatnonzero(mask & where).tolist()
+    ]
+    return [alert for _, alert in sorted(alerts, key=lambda pair: pair[0])]
+
+
+def element_of(batch: TickBatch, row: int) -> str:
+    """Return the name of what a tick is of, such as `market/aemo_nem/NSW1`."""
+    return f"market/{batch.column('market')[row].as_py()}/{batch.column('symbol')[row].as_py()}"
+
+
+def _alert(
+    kind: AlertKind,
+    batch: TickBatch,
+    followed: Followed,
+    arrived_us: Ints,
+    row: int,
+    measured: float,
+    expected: float,
+) -> Alert:
+    element, occurred_us = element_of(batch, row), int(batch.time_us[row])
+    unit = "intervals" if kind is AlertKind.MISSING_TICKS else batch.column("currency")[row].as_py() or "currency/unit"
+    score = float(followed.score[row])
+    said = _MESSAGES[kind].format(measured=measured, expected=expected, unit=unit)
+    return Alert(
+        alert_id=alert_id(kind, f"{element}/{batch.column('kind')[row].as_py()}", occurred_us),
+        kind=kind,
+        severity=_SEVERITY.get(kind, Severity.WARNING),
+        element=element,
+        occurred_at=instant_of(occurred_us),
+        arrived_at=instant_of(int(arrived_us[row])),
+        measured=measured,
+        expected=expected,
+        unit=unit,
+        score=score if np.isfinite(score) else 0.5,
+        message=f"{element.removeprefix('market/')}: {said}",
+    )

@@ -1,0 +1,54 @@
+"""What is remembered of each series: a kind of tick of one symbol of one market."""
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from processors.keyed_state import Columns, KeyedState
+from processors.state import NEVER_US
+from schemas.ticks import TickBatch
+
+#: Between market, symbol and kind in a key; texts are printable, so it is in none of them.
+SEPARATOR = "\x1f"
+
+COLUMNS: Columns = {
+    "last_time_us": ("i8", 1, NEVER_US),
+    "last_end_us": ("i8", 1, NEVER_US),
+    "last_revision": ("i8", 1, 0),
+    "last_price": ("f8", 1, np.nan),
+    "variance": ("f8", 1, np.nan),
+    "changes": ("i8", 1, 0),
+    "unmoved": ("i8", 1, 0),
+}
+
+
+class SeriesState(KeyedState):
+    """Columns with one row per series.
+
+    Attributes:
+        last_time_us: time of the newest tick [us], NEVER_US before the first.
+        last_end_us: end of its interval [us].
+        last_revision: highest revision of that time.
+        last_price: price of the newest tick with one [currency/unit], NaN before.
+        variance: exponentially weighted variance of price changes, NaN before the first.
+        changes: price changes seen.
+        unmoved: ticks in a row that said exactly what the one before said.
+    """
+
+    columns = COLUMNS
+    version = 1
+
+    last_time_us: npt.NDArray[np.int64]
+    last_end_us: npt.NDArray[np.int64]
+    last_revision: npt.NDArray[np.int64]
+    last_price: npt.NDArray[np.float64]
+    variance: npt.NDArray[np.float64]
+    changes: npt.NDArray[np.int64]
+    unmoved: npt.NDArray[np.int64]
+
+
+def keys_of(batch: TickBatch) -> pa.StringArray:
+    """Return the key of each tick's series, text[n]: market, symbol and kind."""
+    kind = pc.fill_null(batch.column("kind"), "")
+    return pc.binary_join_element_wise(batch.column("market"), batch.column("symbol"), kind, SEPARATOR)
