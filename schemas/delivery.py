@@ -45,6 +45,7 @@ class StoredRows(Generic[B]):
 
     batch: B
     flag: npt.NDArray[np.int8]
+    score: npt.NDArray[np.float32]
     newest: Mask
     partition: Ints
     offset: Ints

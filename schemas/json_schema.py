@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from schemas.alerts import Alert
+from schemas.bars import Bar
 from schemas.readings import Reading
 from schemas.registry import RegistryEntry
 from schemas.rejected import Rejected
@@ -24,6 +25,7 @@ _MODELS: Mapping[str, tuple[type[BaseModel], Literal["validation", "serializatio
     "rejected": (Rejected, "serialization"),
     "alert": (Alert, "serialization"),
     "window_aggregate": (WindowAggregate, "serialization"),
+    "bar": (Bar, "serialization"),
 }
 
 

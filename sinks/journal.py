@@ -100,6 +100,10 @@ class PostgresJournal(ABC, Generic[R]):
             return await self._refused(rows, positions[:middle]) + await self._refused(rows, positions[middle:])
         return []
 
+    async def _prepare(self, connection: psycopg.AsyncConnection) -> None:
+        """Make ready what a new session needs."""
+        await connection.execute(self._table.staging)
+
     @abstractmethod
     async def _follow(self, connection: psycopg.AsyncConnection, delivery: Delivery[R], stored: Stored) -> None:
         """Write what follows from the rows that were new."""
@@ -158,7 +162,7 @@ class PostgresJournal(ABC, Generic[R]):
                     self._connection = await psycopg.AsyncConnection.connect(
                         self._url, autocommit=True, connect_timeout=10
                     )
-                    await self._connection.execute(self._table.staging)
+                    await self._prepare(self._connection)
                 yield self._connection
             except BaseException as error:
                 # Whatever went wrong, cancellation included, the connection may be in the middle of something.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from processors.windows import summarise
-from schemas.delivery import CONFLICT, NO_WATERMARK_US, Delivery, Position, Rows, Stored
+from schemas.delivery import CONFLICT, NO_WATERMARK_US, Delivery, Position, Rows, Stored, StoredRows
 from schemas.errors import MeterstreamError, OffsetConflict, RowsRefused
 from schemas.layout import Ints
 from schemas.registry import RegistryEntry
@@ -153,7 +153,7 @@ class MemoryLatest:
         failures: for each coming write, None to let it through or the error to raise instead.
 
     Attributes:
-        values: meter number -> time of its newest reading [us].
+        values: name of what a row is of -> time of its newest [us].
     """
 
     def __init__(self, failures: Iterable[MeterstreamError | None] = ()) -> None:
@@ -166,17 +166,15 @@ class MemoryLatest:
     async def close(self) -> None:
         """Do nothing."""
 
-    async def write(self, rows: Rows) -> int:
-        """Keep the newest reading of each meter, or raise the next scripted failure; see `Latest.write`."""
+    async def write(self, rows: StoredRows[Any]) -> int:
+        """Keep the newest row of each key, or raise the next scripted failure; see `Latest.write`."""
         failure = next(self._failures, None)
         if failure is not None:
             raise failure
         replaced = 0
         moved = rows.where(rows.newest) if rows.newest.any() else None
         for name, time_us in (
-            []
-            if moved is None
-            else zip(moved.batch.meter_number.to_pylist(), moved.batch.time_us.tolist(), strict=True)
+            [] if moved is None else zip(moved.names.to_pylist(), moved.batch.time_us.tolist(), strict=True)
         ):
             if self.values.get(name, time_us) <= time_us:
                 self.values[name] = time_us

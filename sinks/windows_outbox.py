@@ -4,15 +4,13 @@ Guarantee: at least once; of two of the same window, the one with more readings 
 tell: it counts by each partition's own watermark, so that it does not depend on when anything ran.)
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable
-
 import psycopg
 from psycopg.rows import class_row
 
 from schemas.delivery import NO_WATERMARK_US
-from schemas.errors import ServiceUnavailable
+from schemas.topics import METERS_RAW
 from schemas.windows import WindowAggregate
+from sinks.outbox import Outbox
 
 #: Windows handed on in one transaction.
 _AT_ONCE = 2_000
@@ -27,7 +25,7 @@ _FOLD = f"""
 WITH marks AS (
     SELECT coalesce(min(watermark_us) FILTER (WHERE updated_at > now() - interval '1 minute'),
                     min(watermark_us)) AS mark
-    FROM stream_offsets WHERE watermark_us > {NO_WATERMARK_US}
+    FROM stream_offsets WHERE topic = '{METERS_RAW.name}' AND watermark_us > {NO_WATERMARK_US}
 ), closed AS (
     SELECT DISTINCT {_KEY} FROM window_partials, marks
     WHERE extract(epoch FROM window_start) * 1e6 + (window_s + %(lateness_s)s::float8) * 1e6 <= mark
@@ -60,7 +58,7 @@ CROSS JOIN LATERAL (
 """
 
 
-class WindowOutbox:
+class WindowOutbox(Outbox[WindowAggregate]):
     """Finds windows that have closed and were not handed on yet.
 
     Args:
@@ -69,40 +67,11 @@ class WindowOutbox:
     """
 
     def __init__(self, url: str, *, lateness_s: float) -> None:
-        self._url = url
+        super().__init__(url, _LOCK)
         self._lateness_s = lateness_s
-        self._connection: psycopg.AsyncConnection | None = None
 
-    async def hand_on(self, send: Callable[[list[WindowAggregate]], Awaitable[None]]) -> int:
-        """Hand some closed windows on; they count as handed on once `send` has returned.
-
-        Returns: how many; call again while there are any.
-
-        Raises:
-            ServiceUnavailable: try again later.
-        """
-        try:
-            if self._connection is None or self._connection.closed:
-                self._connection = await psycopg.AsyncConnection.connect(self._url, autocommit=True, connect_timeout=10)
-            async with self._connection.transaction():
-                windows = await self._close(self._connection)
-                if windows:
-                    await send(windows)
-        except psycopg.OperationalError as error:
-            await self.close()
-            raise ServiceUnavailable("database", error) from error
-        return len(windows)
-
-    async def close(self) -> None:
-        """Disconnect."""
-        if self._connection is not None:
-            connection, self._connection = self._connection, None
-            await asyncio.shield(connection.close())
-
-    async def _close(self, connection: psycopg.AsyncConnection) -> list[WindowAggregate]:
-        locked = await (await connection.execute("SELECT pg_try_advisory_xact_lock(%s)", (_LOCK,))).fetchone()
-        if not locked or not locked[0]:
-            return []
+    async def _due(self, connection: psycopg.AsyncConnection) -> list[WindowAggregate]:
+        """Fold windows that have closed."""
         closed = await (await connection.execute(_FOLD, {"lateness_s": self._lateness_s})).fetchall()
         keys = sorted(set(closed))
         if not keys:

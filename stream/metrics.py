@@ -72,43 +72,46 @@ class WorkerMetrics:
 
     Args:
         registry: where `/metrics` reads it.
+        part: of the names, `worker` for readings and `market` for ticks.
     """
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, part: str = "worker") -> None:
+        prefix = f"meterstream_{part}"
+
         def counter(name: str, text: str, labels: tuple[str, ...] = ()) -> Counter:
-            return Counter(f"meterstream_worker_{name}_total", text, labels, registry=registry)
+            return Counter(f"{prefix}_{name}_total", text, labels, registry=registry)
 
         self.records = counter("records", "Kafka records taken.")
-        self.readings = counter("readings", "Readings accounted for.")
-        self.stored = counter("stored_readings", "Readings stored as new rows.", ("flag",))
-        self.duplicates = counter("duplicate_readings", "Readings that were stored already.")
+        self.readings = counter("readings", "Readings or ticks accounted for.")
+        self.stored = counter("stored_readings", "Readings or ticks stored as new rows.", ("flag",))
+        self.duplicates = counter("duplicate_readings", "Readings or ticks that were stored already.")
         self.rejected = counter("rejected_readings", "What could not be taken.", ("reason",))
         self.alerts = counter("alerts", "Alerts produced.", ("kind",))
         self.lost = counter("lost_records", "Records that Kafka had dropped before they were stored.")
         self.latest = counter("latest_values", "Newest values offered to Redis.")
-        self.lag = Gauge(
-            "meterstream_worker_lag_records", "Records not yet processed.", ["partition"], registry=registry
+        self.lag = Gauge(f"{prefix}_lag_records", "Records not yet processed.", ["partition"], registry=registry)
+        self.meters = Gauge(
+            f"{prefix}_state_meters", "Meters or market series in memory.", ["partition"], registry=registry
         )
-        self.meters = Gauge("meterstream_worker_state_meters", "Meters in memory.", ["partition"], registry=registry)
         self.model = Gauge(
-            "meterstream_worker_model_serving", "1 for the model that scores readings.", ["model"], registry=registry
+            f"{prefix}_model_serving", "1 for the model that scores readings.", ["model"], registry=registry
         )
         self.models_refused = counter("models_refused", "Models that could not be used, by name.", ("model",))
         self.batch = Histogram(
-            "meterstream_worker_batch_readings",
-            "Readings per delivery.",
+            f"{prefix}_batch_readings",
+            "Readings or ticks per delivery.",
             buckets=(1, 10, 100, 1_000, 5_000, 10_000, 20_000, 50_000, 100_000),
             registry=registry,
         )
         self.seconds = Histogram(
-            "meterstream_worker_stage_seconds",
+            f"{prefix}_stage_seconds",
             "Time of each stage of a batch.",
             ["stage"],
             buckets=_LATENCY_BUCKETS_S,
             registry=registry,
         )
         self.arrival_latency = Histogram(
-            "meterstream_worker_arrival_to_stored_seconds",
+            f"{prefix}_arrival_to_stored_seconds",
             "From a record's arrival in Kafka to its commit in the database, per record of a delivery.",
             buckets=_LATENCY_BUCKETS_S,
             registry=registry,

@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from schemas.alerts import Alert
+from schemas.bars import Bar
 from schemas.markets import DAY_S, Market
 from schemas.readings import Reading
 from schemas.registry import RegistryEntry
@@ -117,6 +118,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "alert": _model(Alert),
     "rejected": _model(Rejected),
     "window": _model(WindowAggregate),
+    "bar": _model(Bar),
     "topics": _topics,
     "settings": _settings,
 }

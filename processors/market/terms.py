@@ -1,6 +1,6 @@
 """What a market's definition says of each tick: limits, currency, and the interval that its time names."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pyarrow as pa
@@ -42,6 +42,10 @@ class Terms:
     start_us: Ints
     end_us: Ints
     regular: Mask
+
+    def where(self, mask: Mask) -> "Terms":
+        """Return the terms of some of the ticks."""
+        return self if mask.all() else Terms(**{f.name: getattr(self, f.name)[mask] for f in fields(self)})
 
 
 def terms(batch: TickBatch, markets: Markets) -> Terms:

@@ -5,21 +5,26 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from schemas.topics import MARKET_RAW, METERS_RAW
 from stream import settings
 from stream.cli.console import output
 from stream.cli.errors import plain_errors
 from stream.cli.moments import Moment
 from stream.endpoints import resolve
+from stream.markets import load_markets
 from stream.reconcile.account import Account, Reconciliation
 from stream.reconcile.run import Request, Watch
 from stream.reconcile.run import reconcile as prove
+from stream.reconcile.subject import readings, ticks
 
+_TOPICS = (METERS_RAW.name, MARKET_RAW.name)
 #: Attribute of an account -> heading.
 _COLUMNS = {
     "readings": "readings",
@@ -35,12 +40,14 @@ _COLUMNS = {
 @click.command()
 @click.option("--since", type=Moment(), help="Leave out records that reached Kafka before.")
 @click.option("--until", type=Moment(), help="Leave out records that reached Kafka at or after.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--topic", "topics", multiple=True, type=click.Choice(_TOPICS), help="Only this one; both by default.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, that of the ticks within it as `market`.")
 @plain_errors
-def reconcile(since: datetime | None, until: datetime | None, as_json: bool) -> None:
-    """Prove that nothing was lost: every reading that Kafka holds is a row, a reject or a duplicate.
+def reconcile(since: datetime | None, until: datetime | None, topics: tuple[str, ...], as_json: bool) -> None:
+    """Prove that nothing was lost: every reading and every tick that Kafka holds is a row, a reject or a duplicate.
 
-    Reads meters.raw up to where the database stands, looks every reading up, value for value, and every reject too.
+    Reads meters.raw and market.raw up to where the database stands, looks everything up, value for value, and every
+    reject too.
     Changes nothing and disturbs nobody; the engine may run on. The exit code is 0 only if `unaccounted` is 0, no row
     was altered and no record was lost. `pending` is lag: records that the database has not reached yet.
 
@@ -48,17 +55,28 @@ def reconcile(since: datetime | None, until: datetime | None, as_json: bool) -> 
 
     Example: meterstream reconcile
 
-    Example: meterstream reconcile --since 15m --json
+    Example: meterstream reconcile --since 15m --topic market.raw --json
     """
     chosen = settings.load()
     endpoints = resolve(chosen, needs=("kafka_url", "database_url"))
-    with _progress() as watch:
-        found = prove(Request(endpoints, chosen.worker.app_id, since, until), watch)
+    request = Request(endpoints, chosen.worker.app_id, since, until)
+    subjects = {METERS_RAW.name: readings(), MARKET_RAW.name: ticks(load_markets(chosen.markets_file))}
+    found = list[Reconciliation]()
+    for topic in topics or _TOPICS:
+        with _progress() as watch:
+            found.append(prove(request, subjects[topic], watch))
     if as_json:
-        click.echo(json.dumps(found.as_json()))
+        click.echo(json.dumps(_joined(found)))
     else:
-        _print(found)
-    sys.exit(0 if found.sound else 1)
+        for one in found:
+            _print(one)
+    sys.exit(0 if all(one.sound for one in found) else 1)
+
+
+def _joined(found: list[Reconciliation]) -> dict[str, Any]:
+    """Return the first as it is, the second within it."""
+    joined = found[0].as_json() | {"sound": all(one.sound for one in found)}
+    return joined if len(found) == 1 else joined | {"market": found[1].as_json()}
 
 
 @contextmanager
@@ -77,7 +95,7 @@ def _progress() -> Iterator[Watch]:
 
 
 def _print(found: Reconciliation) -> None:
-    table = Table("partition", box=None, header_style="bold")
+    table = Table(found.topic, box=None, header_style="bold")
     for heading in _COLUMNS.values():
         table.add_column(heading, justify="right", no_wrap=True)
     for account in found.partitions:
@@ -129,6 +147,6 @@ def _sentences(found: Reconciliation) -> Iterator[str]:
     for example in found.examples:
         yield f"  {example}"
     if found.sound:
-        yield f"[green]unaccounted 0[/]: each of {total.readings:,} readings is a row, a reject or a duplicate"
+        yield f"[green]unaccounted 0[/]: each of {total.readings:,} of {found.topic} is a row, a reject or a duplicate"
     else:
         yield f"[red]unaccounted {total.unaccounted:,}[/]: this is not sound"

@@ -23,6 +23,7 @@ from stream.demo.taps import Taps
 from stream.processes import running
 from stream.reconcile.account import Reconciliation
 from stream.reconcile.run import Request, reconcile
+from stream.reconcile.subject import readings
 from stream.session import NotReady, Session, session, terminable
 from stream.settings import Settings
 
@@ -199,7 +200,7 @@ class Demo:
 
     def _prove(self) -> Reconciliation:
         request = Request(self._endpoints, self._settings.worker.app_id, since=self._since)
-        proof = reconcile(request, lambda _done, _total: self._look("checking"))
+        proof = reconcile(request, readings(), lambda _done, _total: self._look("checking"))
         self._look("done")
         return proof
 

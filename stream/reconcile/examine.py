@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from processors.validate import FAILURES, Limits, validate
 from schemas import json_writer
 from schemas.codec import decode
-from schemas.layout import Ints, instant_of
-from schemas.readings import ReadingBatch
+from schemas.layout import ColumnBatch, Ints, instant_of
 from schemas.rejected import Reason, Rejected
+from stream.reconcile.subject import Subject
 
 _ANY_TIME = instant_of(0)
 
@@ -48,7 +47,7 @@ class Examined:
         rejected_from: int64[r], their partition.
     """
 
-    batch: ReadingBatch
+    batch: ColumnBatch
     partition: Ints
     offset: Ints
     arrived_us: Ints
@@ -57,26 +56,26 @@ class Examined:
     rejected_from: Ints
 
 
-def examine(records: Sequence[Raw], limits: Limits) -> Examined:
+def examine(records: Sequence[Raw], subject: Subject) -> Examined:
     """Decode and validate records."""
     partitions = _column(record.partition for record in records)
     offsets = _column(record.offset for record in records)
     arrivals = _column(record.arrived_us for record in records)
-    decoded = decode([r.payload for r in records], [r.content_type for r in records], ReadingBatch)
+    decoded = decode([r.payload for r in records], [r.content_type for r in records], subject.kind)
     ids = [fault.as_rejected("", _ANY_TIME).reject_id for fault in decoded.faults]
     rejected_from = partitions[_column(fault.source for fault in decoded.faults)]
     batch, record = decoded.batch, decoded.source.astype(np.int64)
-    codes = validate(batch, arrivals[record], limits)
+    codes = subject.validate(batch, arrivals[record])
     invalid = codes != 0
     if invalid.any():
-        reasons = [FAILURES[code - 1][0] for code in codes[invalid].tolist()]
+        reasons = [subject.failures[code - 1][0] for code in codes[invalid].tolist()]
         ids += reject_ids(batch.where(invalid), reasons)
         rejected_from = np.r_[rejected_from, partitions[record[invalid]]]
         batch, record = batch.where(~invalid), record[~invalid]
     return Examined(batch, partitions[record], offsets[record], arrivals[record], record, ids, rejected_from)
 
 
-def reject_ids(batch: ReadingBatch, reasons: Sequence[Reason]) -> list[str]:
+def reject_ids(batch: ColumnBatch, reasons: Sequence[Reason]) -> list[str]:
     """Return the ids under which readings are rejected."""
     if not len(batch):
         return []

@@ -10,24 +10,16 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from schemas.layout import INSTANT, Ints, Mask, instant_of
-from schemas.readings import ReadingBatch
 from stream.reconcile.account import Counters
 from stream.reconcile.examine import Examined
+from stream.reconcile.subject import Subject
 from stream.topic_reader import Span
 
-_TYPES = {pa.float64(): "double precision", pa.int64(): "bigint", pa.string(): "text"}
-_KEY = ("meter_number", "reading_time")
-_VALUES = {field.name: _TYPES[field.type] for field in ReadingBatch.layout.schema if field.name not in _KEY}
+_TYPES = {pa.float64(): "double precision", pa.int64(): "bigint", pa.string(): "text", INSTANT: "timestamptz"}
 
-
-def _listed(prefix: str) -> str:
-    return ", ".join(prefix + name for name in _VALUES)
-
-
-_PREPARE = f"""
+_PREPARE = """
 CREATE TEMP TABLE seen (
-    position integer, source_partition integer, source_offset bigint, arrived_at timestamptz,
-    meter_number text, reading_time timestamptz, {", ".join(f"{name} {kind}" for name, kind in _VALUES.items())}
+    position integer, source_partition integer, source_offset bigint, arrived_at timestamptz, {columns}
 ) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE expected_rejects (reject_id text, source_partition integer, refused boolean);
 CREATE TEMP TABLE waiting_rejects (reject_id text PRIMARY KEY);
@@ -37,22 +29,19 @@ SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off;
 _COPY_SEEN = "COPY seen FROM STDIN (FORMAT csv)"
 #: Whatever is not plainly the row that its record made; an earlier life of the topic had the same offsets, at other
 #: times. The times of the readings bound the search to the chunks that matter.
-_FIND_EXCEPTIONS = f"""
+_FIND_EXCEPTIONS = """
 SELECT * FROM (
-    SELECT s.position, r.meter_id IS NOT NULL AS found,
+    SELECT s.position, r.source_partition IS NOT NULL AS found,
            (r.source_partition, r.source_offset, r.arrived_at)
                IS NOT DISTINCT FROM (s.source_partition, s.source_offset, s.arrived_at) AS own,
-           ({_listed("s.")}) IS DISTINCT FROM ({_listed("r.")}) AS differs
-    FROM seen s
-    LEFT JOIN smart_meters m USING (meter_number)
-    LEFT JOIN meter_readings r
-        ON r.meter_id = m.meter_id AND r.reading_time = s.reading_time AND r.reading_time BETWEEN %s AND %s
+           ({looked_for}) IS DISTINCT FROM ({stored}) AS differs
+    FROM seen s {join}
 ) AS compared WHERE NOT (found AND own AND NOT differs)
-"""  # noqa: S608 - names are constants of this module
+"""
 #: Rows of an earlier life of the topic have the same offsets, but arrived at other times.
 _COUNT_ROWS = """
 SELECT r.source_partition, count(*)
-FROM meter_readings r
+FROM {table} r
 JOIN unnest(%s::int[], %s::bigint[], %s::bigint[], %s::timestamptz[], %s::timestamptz[])
      AS span (partition, first_offset, end_offset, earliest, latest)
   ON r.source_partition = span.partition AND r.source_offset >= span.first_offset
@@ -122,11 +111,18 @@ class Ledger:
 
     Args:
         connection: with autocommit.
+        subject: what is proved.
     """
 
-    def __init__(self, connection: psycopg.Connection) -> None:
+    def __init__(self, connection: psycopg.Connection, subject: Subject) -> None:
         self._connection = connection
-        connection.execute(_PREPARE)
+        schema = subject.kind.layout.schema
+        values = [field.name for field in schema if field.name not in subject.key]
+        columns = ", ".join(f"{field.name} {_TYPES[field.type]}" for field in schema)
+        looked_for, stored = (", ".join(prefix + name for name in values) for prefix in ("s.", "r."))
+        self._find_exceptions = _FIND_EXCEPTIONS.format(looked_for=looked_for, stored=stored, join=subject.join)
+        self._count_rows = _COUNT_ROWS.format(table=subject.table)
+        connection.execute(_PREPARE.format(columns=columns).encode())
 
     def positions(self, topic: str, topic_id: str) -> dict[int, Position]:
         """Return where each partition of this life of a topic stands; none where nothing was ever taken."""
@@ -147,7 +143,7 @@ class Ledger:
         with self._connection.transaction(), self._connection.cursor() as cursor:
             with cursor.copy(_COPY_SEEN) as copy:
                 copy.write(_as_csv(examined))
-            rows = cursor.execute(_FIND_EXCEPTIONS, bounds).fetchall()
+            rows = cursor.execute(self._find_exceptions.encode(), bounds).fetchall()
         for position, *facts in rows:
             found[position], own[position], differs[position] = facts
         return found, own, differs
@@ -162,7 +158,7 @@ class Ledger:
             [instant_of(arrived.earliest_us) for _, _, arrived in seen],
             [instant_of(arrived.latest_us) for _, _, arrived in seen],
         )
-        rows: list[tuple[int, int]] = self._connection.execute(_COUNT_ROWS, columns).fetchall()
+        rows: list[tuple[int, int]] = self._connection.execute(self._count_rows.encode(), columns).fetchall()
         return dict(rows)
 
     def expect_rejects(self, ids: Sequence[str], partitions: Ints, *, refused: bool) -> None:
@@ -196,7 +192,7 @@ def _as_csv(examined: Examined) -> bytes:
         "source_partition": pa.array(examined.partition),
         "source_offset": pa.array(examined.offset),
         "arrived_at": pa.array(examined.arrived_us).cast(INSTANT),
-        **{name: batch.column(name) for name in (*_KEY, *_VALUES)},
+        **{name: batch.column(name) for name in batch.layout.schema.names},
     }
     sink = io.BytesIO()
     pacsv.write_csv(pa.table(columns), sink, pacsv.WriteOptions(include_header=False))

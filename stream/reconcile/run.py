@@ -7,10 +7,8 @@ from datetime import datetime
 import numpy as np
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
 
-from processors.validate import Limits
-from schemas.layout import instant_of
 from schemas.rejected import Reason
-from schemas.topics import CONTENT_TYPE, METERS_RAW, METERS_REJECTED
+from schemas.topics import CONTENT_TYPE
 from stream.database import connected
 from stream.reconcile.account import (
     ALTERED,
@@ -26,6 +24,7 @@ from stream.reconcile.account import (
 from stream.reconcile.examine import Examined, Raw, examine, reject_ids
 from stream.reconcile.ledger import Arrivals, Ledger, Position
 from stream.reconcile.rejects import follow_rejects
+from stream.reconcile.subject import Subject
 from stream.stack.endpoints import Endpoints
 from stream.topic_reader import Span, TopicReader
 from stream.topics import topic_id
@@ -56,7 +55,7 @@ class Request:
     until: datetime | None = None
 
 
-def reconcile(request: Request, watch: Watch = lambda _done, _total: None) -> Reconciliation:
+def reconcile(request: Request, subject: Subject, watch: Watch = lambda _done, _total: None) -> Reconciliation:
     """Hold Kafka against the database; neither is changed, and the engine may run on.
 
     Raises:
@@ -64,19 +63,19 @@ def reconcile(request: Request, watch: Watch = lambda _done, _total: None) -> Re
         ConfigurationError: the database has not been migrated.
     """
     kafka_url = request.endpoints.kafka_url
-    identity = topic_id(kafka_url, METERS_RAW.name)
+    identity = topic_id(kafka_url, subject.raw)
     with connected(request.endpoints.database_url) as connection:
-        ledger = Ledger(connection)
-        with TopicReader(kafka_url, METERS_RAW.name) as reader:
-            proof = _Proof(request, ledger, reader, ledger.positions(METERS_RAW.name, identity))
+        ledger = Ledger(connection, subject)
+        with TopicReader(kafka_url, subject.raw) as reader:
+            proof = _Proof(request, subject, ledger, reader, ledger.positions(subject.raw, identity))
             proof.look_up(reader.read(proof.spans), watch)
         proof.count_rows()
-        with TopicReader(kafka_url, METERS_REJECTED.name, request.group) as reader:
+        with TopicReader(kafka_url, subject.rejected, request.group) as reader:
             # Up to the end: a reading's reject comes later than the reading.
             rejects = follow_rejects(reader, ledger, _asked_for(reader, replace(request, until=None)))
         proof.settle_rejects()
-    examples = proof.examples + ([f"{rejects.missing} rejects of {METERS_REJECTED.name}"] if rejects.missing else [])
-    return Reconciliation(METERS_RAW.name, identity, list(proof.accounts.values()), rejects, examples)
+    examples = proof.examples + ([f"{rejects.missing} rejects of {subject.rejected}"] if rejects.missing else [])
+    return Reconciliation(subject.raw, identity, list(proof.accounts.values()), rejects, examples)
 
 
 def _asked_for(reader: TopicReader, request: Request) -> dict[int, Span]:
@@ -95,14 +94,16 @@ class _Proof:
 
     Args:
         request: what to prove.
+        subject: readings or ticks.
         ledger: the database.
         reader: of the readings.
         positions: where the database stands.
     """
 
     def __init__(
-        self, request: Request, ledger: Ledger, reader: TopicReader, positions: Mapping[int, Position]
+        self, request: Request, subject: Subject, ledger: Ledger, reader: TopicReader, positions: Mapping[int, Position]
     ) -> None:
+        self._subject = subject
         self._ledger = ledger
         self._arrivals: dict[int, Arrivals] = {}
         self._unsettled: dict[str, str] = {}
@@ -133,9 +134,9 @@ class _Proof:
             self.accounts[record.partition].records += 1
             arrived = self._arrivals.get(record.partition, Arrivals(record.arrived_us, record.arrived_us))
             self._arrivals[record.partition] = arrived.with_(record.arrived_us)
-        examined = examine(records, Limits())
-        meters = examined.batch.meter_number.dictionary_encode().indices.to_numpy(zero_copy_only=False)
-        first = first_of_each(meters, examined.batch.time_us, examined.record)
+        examined = examine(records, self._subject)
+        keys = self._subject.names(examined.batch).dictionary_encode().indices.to_numpy(zero_copy_only=False)
+        first = first_of_each(keys, examined.batch.time_us, examined.record)
         verdicts = judge(first, *self._ledger.compare(examined))
         self._expect_rejects(examined, verdicts)
         for partition, account in self.accounts.items():
@@ -146,7 +147,7 @@ class _Proof:
             account.duplicates += int(mine[DUPLICATE])
             account.altered += int(mine[ALTERED])
         for row in np.flatnonzero(verdicts == ALTERED).tolist()[: _EXAMPLES - len(self.examples)]:
-            self.examples.append(f"{_described(examined, row)} has other values in the database")
+            self.examples.append(f"{self._described(examined, row)} has other values in the database")
 
     def _expect_rejects(self, examined: Examined, verdicts: Verdicts) -> None:
         """Look for the rejects of what is not valid, of what contradicts a row, and of what may have been refused."""
@@ -156,7 +157,7 @@ class _Proof:
             ids = reject_ids(examined.batch.take(rows), [reason] * len(rows))
             self._ledger.expect_rejects(ids, examined.partition[rows], refused=verdict == MISSING)
             for row, reject_id in zip(rows.tolist(), ids[: _EXAMPLES - len(self._unsettled)], strict=False):
-                self._unsettled[reject_id] = _described(examined, row)
+                self._unsettled[reject_id] = self._described(examined, row)
 
     def count_rows(self) -> None:
         """Ask how many rows say that they came from the spans: independent of looking readings up."""
@@ -174,14 +175,12 @@ class _Proof:
                 account.rejects_missing += missing.count
             words = "is not in the database" if missing.refused else "is not in the database, and should be rejected"
             for reject_id in missing.ids[: _EXAMPLES - len(self.examples)]:
-                reject = f"{METERS_RAW.name}[{missing.partition}]: a reading with the reject id {reject_id}"
+                reject = f"{self._subject.raw}[{missing.partition}]: a reading with the reject id {reject_id}"
                 self.examples.append(f"{self._unsettled.get(reject_id, reject)} {words}")
 
-
-def _described(examined: Examined, row: int) -> str:
-    meter, time = examined.batch.meter_number[row].as_py(), instant_of(int(examined.batch.time_us[row]))
-    source = f"{METERS_RAW.name}[{examined.partition[row]}]@{examined.offset[row]}"
-    return f"{source}: meter {meter} at {time.isoformat()}"
+    def _described(self, examined: Examined, row: int) -> str:
+        source = f"{self._subject.raw}[{examined.partition[row]}]@{examined.offset[row]}"
+        return f"{source}: {self._subject.describe(examined.batch, row)}"
 
 
 def _batches(messages: Iterable[list[Message]]) -> Iterator[list[Raw]]:

@@ -15,40 +15,35 @@ from prometheus_client import CollectorRegistry
 
 from models.registry import Registry
 from processors.judge import Judging
+from processors.market.series import SeriesState
 from processors.state import MeterState
 from processors.validate import Limits
+from schemas.bars import Bar
 from schemas.delivery import Rows
+from schemas.markets import Markets
 from schemas.registry import RegistryEntry
 from schemas.rejected import Rejected
-from schemas.topics import METERS_RAW, METERS_REGISTRY, METERS_REJECTED, TopicSpec
-from sinks.sink import Latest, Store
-from sinks.windows_outbox import WindowOutbox
+from schemas.tick_rows import TickRows
+from schemas.topics import GRID_WINDOWS, MARKET_BARS, MARKET_REJECTED, METERS_REGISTRY, METERS_REJECTED, TopicSpec
+from schemas.windows import WindowAggregate
+from sinks.outbox import Outbox
+from sinks.sink import Journal, Latest, Store
+from stream.market.flow import TickFlow, TickStep, tick_effects
 from stream.metrics import WorkerMetrics
 from stream.settings import Settings
 from stream.stack.endpoints import Endpoints
 from stream.topics import bootstrap_servers
-from stream.worker.checkpoints import Checkpoints
-from stream.worker.deliver import Deliverer
 from stream.worker.fetches import FetchTransport
-from stream.worker.flow import PartitionFlow, effects
-from stream.worker.gaps import GapReader
+from stream.worker.flow import PartitionFlow, Step, effects
 from stream.worker.keepers import Keeper
-from stream.worker.newest import NewestKeeper
-from stream.worker.publish import METERS, Publisher
+from stream.worker.lane import Lane, Plan, Source, open_lane
+from stream.worker.outboxes import OutboxPublisher
+from stream.worker.publish import MARKET, METERS
 from stream.worker.serving import ModelServing
 from stream.worker.watch import Look
-from stream.worker.windows import WindowPublisher
 from stream.worker.worker import Worker
 
 _log = structlog.get_logger("worker")
-
-#: Compact only, and soon: a restart then reads little more than the newest state.
-_CHANGELOG = {
-    "cleanup.policy": "compact",
-    "segment.ms": "60000",
-    "min.cleanable.dirty.ratio": "0.1",
-    "max.compaction.lag.ms": "120000",
-}
 
 #: Exit code of a worker that should be started anew.
 EXIT_FAILED = 70
@@ -64,12 +59,12 @@ class WorkerApp:
 
     Attributes:
         app: the Faust application.
-        worker: takes, delivers, checkpoints.
-        registry: its metrics.
+        lanes: of the readings, and of the ticks.
+        registry: their metrics.
     """
 
     app: Any
-    worker: Worker
+    lanes: Sequence[Lane]
     registry: CollectorRegistry
 
     @property
@@ -88,37 +83,43 @@ class WorkerApp:
         # `tables.recovery` would make the service in the thread that asks first; the worker would then wait for ever.
         recovery = self.app.tables._recovery  # noqa: SLF001
         offsets = () if recovery is None else list(recovery.active_offsets.values())
+        lags = [lane.lag(self.app) for lane in self.lanes] if self.ready and self.app.consumer else [0]
+        # The lane that has waited longest; a lane without anything to take stands still with reason.
+        waiting = [lane.worker.moved_at for lane, lag in zip(self.lanes, lags, strict=False) if lag]
         return Look(
             now_s=time.monotonic(),
             ready=self.ready,
-            lag=self.lag() if self.ready else 0,
-            moved_at_s=self.worker.moved_at,
+            lag=sum(lags),
+            moved_at_s=min(waiting, default=max(lane.worker.moved_at for lane in self.lanes)),
             recovered=sum(offset or 0 for offset in offsets),
-            waiting_for=self.worker.outages,
+            waiting_for={name: cause for lane in self.lanes for name, cause in lane.worker.outages.items()},
             failed=bool(self.app.crashed),
         )
 
-    def lag(self) -> int:
-        """Return how many records of the raw topic wait to be taken."""
-        consumer = self.app.consumer
-        if not self.app.started or consumer is None:
-            return 0
-        mine = [tp for tp in consumer.assignment() if tp.topic == METERS_RAW.name]
-        # After a restart, a partition without new records has not been taken from: it stands where it was committed.
-        committed = consumer._committed_offset  # noqa: SLF001 - Faust keeps it, and asking Kafka would take a round trip
-        reached = {tp: self.worker.next_offset(tp.partition) or committed.get(tp) or 0 for tp in mine}
-        return sum(max((consumer.highwater(tp) or 0) - reached[tp], 0) for tp in mine)
+
+@dataclass(frozen=True)
+class Sinks:
+    """Where everything goes.
+
+    Attributes:
+        store: readings, the registry and all rejects; open.
+        latest: newest readings.
+        windows: where closed windows are found.
+        ticks: market ticks and bars; open.
+        latest_ticks: newest ticks.
+        bars: where closed bars are found.
+    """
+
+    store: Store
+    latest: Latest[Rows]
+    windows: Outbox[WindowAggregate]
+    ticks: Journal[TickRows]
+    latest_ticks: Latest[TickRows]
+    bars: Outbox[Bar]
 
 
 def build_app(
-    settings: Settings,
-    endpoints: Endpoints,
-    name: str,
-    topic_id: str,
-    partitions: int,
-    store: Store,
-    latest: Latest[Rows],
-    outbox: WindowOutbox,
+    settings: Settings, endpoints: Endpoints, name: str, meters: Source, market: Source, sinks: Sinks, markets: Markets
 ) -> WorkerApp:
     """Wire the whole flow.
 
@@ -126,40 +127,59 @@ def build_app(
         settings: the engine's settings.
         endpoints: where Kafka is.
         name: of this worker, the same after a restart.
-        topic_id: identity of this life of the raw topic.
-        partitions: how many partitions the raw topic has.
-        store: where everything is kept for good; open.
-        latest: where newest values are kept.
-        outbox: where closed windows are found.
+        meters: the topic of readings.
+        market: the topic of ticks.
+        sinks: where everything goes.
+        markets: the definitions.
     """
-    app = _new_app(settings, endpoints, name, partitions)
+    app = _new_app(settings, endpoints, name, meters.partitions)
     registry = CollectorRegistry()
     metrics = WorkerMetrics(registry)
-    table = app.Table(
-        "meter-state", key_type=bytes, value_type=bytes, partitions=partitions, extra_topic_configs=_CHANGELOG
-    )
-    newest = NewestKeeper(latest, metrics)
     serving = ModelServing(Registry(settings.models_dir), settings.models.name, metrics)
     serving.refresh()
-    deliverer = Deliverer(METERS_RAW.name, topic_id, effects, store, newest, Publisher(app, METERS), metrics)
-    worker = Worker(
-        app,
-        deliverer,
-        Checkpoints(app, METERS_RAW.name, table, topic_id, MeterState),
-        GapReader(endpoints.kafka_url, METERS_RAW.name, settings.worker.app_id),
-        metrics,
-        make_flow=lambda partition, state, offsets: PartitionFlow(
-            METERS_RAW.name, partition, state, offsets, Limits(), Judging(), score=serving.score
-        ),
-        checkpoint_interval_s=settings.worker.checkpoint_interval_s,
-        take_rows=settings.worker.take_rows,
-    )
-    _add_agents(app, settings, worker, store)
-    _add_background(app, worker)
-    app.task(newest.run)
+    readings = open_lane(app, settings, endpoints, _readings(meters, sinks, serving), metrics)
+    ticks = open_lane(app, settings, endpoints, _ticks(market, sinks, markets), WorkerMetrics(registry, "market"))
+    _add_lane(app, settings, readings)
+    _add_lane(app, settings, ticks)
+    rejects = Keeper(app, Rejected, sinks.store.keep_rejected)
+    _add_keeper(app, METERS_REJECTED, rejects)
+    _add_keeper(app, MARKET_REJECTED, rejects)
+    entries = Keeper(app, RegistryEntry, partial(_register, readings.worker, sinks.store))
+    _add_keeper(app, METERS_REGISTRY, entries)
     app.task(partial(_refresh, app, serving, settings.models.refresh_s))
-    app.task(WindowPublisher(app, outbox).run)
-    return WorkerApp(app, worker, registry)
+    app.task(OutboxPublisher(app, sinks.windows, GRID_WINDOWS.name, lambda window: window.element).run)
+    app.task(OutboxPublisher(app, sinks.bars, MARKET_BARS.name, lambda bar: f"{bar.market}/{bar.symbol}").run)
+    return WorkerApp(app, (readings, ticks), registry)
+
+
+def _readings(source: Source, sinks: Sinks, serving: ModelServing) -> Plan[Step, Rows]:
+    topic, limits, judging = source.topic.name, Limits(), Judging()
+    return Plan(
+        source=source,
+        table="meter-state",
+        state=MeterState,
+        make_flow=lambda partition, state, offsets: PartitionFlow(
+            topic, partition, state, offsets, limits, judging, score=serving.score
+        ),
+        cut=effects,
+        journal=sinks.store,
+        latest=sinks.latest,
+        outlet=METERS,
+    )
+
+
+def _ticks(source: Source, sinks: Sinks, markets: Markets) -> Plan[TickStep, TickRows]:
+    topic = source.topic.name
+    return Plan(
+        source=source,
+        table="market-state",
+        state=SeriesState,
+        make_flow=lambda partition, state, offsets: TickFlow(topic, partition, state, offsets, markets),
+        cut=tick_effects,
+        journal=sinks.ticks,
+        latest=sinks.latest_ticks,
+        outlet=MARKET,
+    )
 
 
 def _new_app(settings: Settings, endpoints: Endpoints, name: str, partitions: int) -> Any:
@@ -190,30 +210,52 @@ def _new_app(settings: Settings, endpoints: Endpoints, name: str, partitions: in
     return app
 
 
-def _add_agents(app: Any, settings: Settings, worker: Worker, store: Store) -> None:
+def _add_lane(app: Any, settings: Settings, lane: Lane) -> None:
     within_s = settings.worker.take_within_ms / 1000
-    rejects = Keeper(app, Rejected, store.keep_rejected)
-    registry = Keeper(app, RegistryEntry, partial(_register, worker, store))
+    worker = lane.worker
 
     # Concurrency stays 1: with more, Faust can commit past messages that are still in flight.
-    @app.agent(_topic(app, METERS_RAW), concurrency=1)
-    async def readings(stream: Any) -> AsyncIterator[None]:
+    async def take(stream: Any) -> AsyncIterator[None]:
         async for events in stream.noack_take(_FETCHES, within=within_s):
             await _or_crash(app, worker.take(events))
             await _or_crash(app, worker.checkpoint())
             yield
 
-    @app.agent(_topic(app, METERS_REJECTED), concurrency=1)
-    async def rejected(stream: Any) -> AsyncIterator[None]:
+    owned = set[int]()
+
+    # What the group says. The consumer's own word is no use: asked while another rebalance begins, it has nothing.
+    async def assigned(_: Any, assigned: set[TP], **__: Any) -> None:
+        owned.clear()
+        owned.update(tp.partition for tp in assigned if tp.topic == lane.source.topic.name)
+
+    async def rebalanced(*_: Any, **__: Any) -> None:
+        await worker.assigned(owned)
+
+    async def stopping(*_: Any, **__: Any) -> None:
+        await worker.stop()
+
+    async def checkpoint_when_idle() -> None:
+        while not app.should_stop:
+            await app.sleep(1.0)
+            if not app.rebalancing:
+                await _or_crash(app, worker.checkpoint())
+
+    app.agent(_topic(app, lane.source.topic), name=lane.source.topic.name, concurrency=1)(take)
+    # Faust holds receivers weakly unless it is told otherwise.
+    app.on_partitions_assigned.connect(assigned, weak=False)
+    app.on_rebalance_complete.connect(rebalanced, weak=False)
+    app.on_before_shutdown.connect(stopping, weak=False)
+    app.task(checkpoint_when_idle)
+    app.task(lane.newest.run)
+
+
+def _add_keeper(app: Any, spec: TopicSpec, keeper: Keeper[Any]) -> None:
+    async def keep(stream: Any) -> AsyncIterator[None]:
         async for events in stream.noack_take(_FETCHES, within=_SOON_S):
-            await _or_crash(app, rejects.take(events))
+            await _or_crash(app, keeper.take(events))
             yield
 
-    @app.agent(_topic(app, METERS_REGISTRY), concurrency=1)
-    async def registered(stream: Any) -> AsyncIterator[None]:
-        async for events in stream.noack_take(_FETCHES, within=_SOON_S):
-            await _or_crash(app, registry.take(events))
-            yield
+    app.agent(_topic(app, spec), name=spec.name, concurrency=1)(keep)
 
 
 async def _refresh(app: Any, serving: ModelServing, every_s: float) -> None:
@@ -230,31 +272,6 @@ def _topic(app: Any, spec: TopicSpec) -> Any:
 async def _register(worker: Worker, store: Store, entries: Sequence[RegistryEntry]) -> None:
     await store.register(entries)
     worker.moved([entry.meter_number for entry in entries])
-
-
-def _add_background(app: Any, worker: Worker) -> None:
-    owned = set[int]()
-
-    # What the group says. The consumer's own word is no use: asked while another rebalance begins, it has nothing.
-    @app.on_partitions_assigned.connect
-    async def assigned(_: Any, assigned: set[TP], **__: Any) -> None:
-        owned.clear()
-        owned.update(tp.partition for tp in assigned if tp.topic == METERS_RAW.name)
-
-    @app.on_rebalance_complete.connect
-    async def rebalanced(*_: Any, **__: Any) -> None:
-        await worker.assigned(owned)
-
-    @app.on_before_shutdown.connect
-    async def stopping(*_: Any, **__: Any) -> None:
-        await worker.stop()
-
-    @app.task
-    async def checkpoint_when_idle() -> None:
-        while not app.should_stop:
-            await app.sleep(1.0)
-            if not app.rebalancing:
-                await _or_crash(app, worker.checkpoint())
 
 
 async def _or_crash(app: Any, work: Any) -> None:

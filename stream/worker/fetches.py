@@ -12,7 +12,7 @@ from faust.transport.drivers.aiokafka import Consumer, Transport
 from faust.types import TP
 
 from schemas.topics import CONTENT_TYPE, TOPICS
-from stream.worker.flow import Record
+from stream.worker.intake import Record
 
 #: Not the changelogs, which Faust reads by itself.
 _OURS = frozenset(spec.name for spec in TOPICS)

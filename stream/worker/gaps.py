@@ -12,7 +12,7 @@ from typing import Any
 from schemas.errors import GapTooLarge
 from stream.topic_reader import Span, TopicReader
 from stream.worker.fetches import content_type
-from stream.worker.flow import Record
+from stream.worker.intake import Record
 
 #: More missing records than this are left to a fresh start, which reads them in the ordinary way.
 _MOST = 20_000

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from schemas.errors import ServiceUnavailable
 from stream.backoff import Backoff
-from stream.worker.flow import Record
+from stream.worker.intake import Record
 
 M = TypeVar("M", bound=BaseModel)
 

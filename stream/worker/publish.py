@@ -14,7 +14,8 @@ from schemas.delivery import Delivery, Rows, Stored, StoredRows
 from schemas.errors import ServiceUnavailable
 from schemas.quality import FLAGS
 from schemas.rejected import Rejected
-from schemas.topics import ALERTS, ARROW, CONTENT_TYPE, JSON, METERS_CLEAN, METERS_REJECTED
+from schemas.tick_rows import TickRows
+from schemas.topics import ALERTS, ARROW, CONTENT_TYPE, JSON, MARKET_REJECTED, METERS_CLEAN, METERS_REJECTED
 
 _ARROW_HEADER = {CONTENT_TYPE: ARROW.encode()}
 _JSON_HEADER = {CONTENT_TYPE: JSON.encode()}
@@ -32,13 +33,11 @@ class Outlet(Generic[R]):
 
     Attributes:
         rejected: topic of what could not be taken.
-        clean: topic of new rows.
-        records: makes records of new rows, each with its partition.
+        clean: makes records of new rows: topic, partition, value; none for rows that nobody reads from a topic.
     """
 
     rejected: str
-    clean: str
-    records: Callable[[R], list[tuple[int, bytes]]]
+    clean: Callable[[R], list[tuple[str, int, bytes]]]
 
 
 class Publisher(Generic[R]):
@@ -69,8 +68,8 @@ class Publisher(Generic[R]):
                 for alert in delivery.alerts
             ]
             fresh = delivery.rows.where(stored.fresh)
-            for partition, payload in self._outlet.records(fresh):
-                waiting.append(await self._produce(self._outlet.clean, None, payload, partition, _ARROW_HEADER))
+            for topic, partition, payload in self._outlet.clean(fresh):
+                waiting.append(await self._produce(topic, None, payload, partition, _ARROW_HEADER))
             await asyncio.gather(*waiting)
         except (KafkaError, ProducerSendError) as error:
             raise ServiceUnavailable("kafka", error) from error
@@ -85,9 +84,9 @@ class Publisher(Generic[R]):
         return sent
 
 
-def clean_records(rows: Rows) -> list[tuple[int, bytes]]:
+def clean_records(rows: Rows) -> list[tuple[str, int, bytes]]:
     """Return stored readings as Arrow IPC records, per partition: the columns of a reading, its flag and score."""
-    records: list[tuple[int, bytes]] = []
+    records: list[tuple[str, int, bytes]] = []
     for partition in np.unique(rows.partition).tolist():
         mine = rows.where(rows.partition == partition)
         table = pa.table(
@@ -102,8 +101,10 @@ def clean_records(rows: Rows) -> list[tuple[int, bytes]]:
             sink = pa.BufferOutputStream()
             with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as stream:
                 stream.write_table(table.slice(start, _ROWS_PER_RECORD))
-            records.append((partition, bytes(sink.getvalue())))
+            records.append((METERS_CLEAN.name, partition, bytes(sink.getvalue())))
     return records
 
 
-METERS = Outlet(METERS_REJECTED.name, METERS_CLEAN.name, clean_records)
+METERS = Outlet(METERS_REJECTED.name, clean_records)
+#: New ticks are read as bars.
+MARKET = Outlet[TickRows](MARKET_REJECTED.name, lambda _rows: [])

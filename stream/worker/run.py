@@ -4,26 +4,32 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 import faust
 import structlog
 
 from schemas.errors import ServiceUnavailable
-from schemas.topics import METERS_RAW
+from schemas.markets import Markets
+from schemas.topics import MARKET_RAW, METERS_RAW, TopicSpec
+from sinks.bars_outbox import BarOutbox
 from sinks.migrations import migrate
-from sinks.redis import RedisLatest
+from sinks.redis import MARKET_PREFIX, TICK, RedisLatest
 from sinks.timescale import TimescaleStore
+from sinks.timescale_ticks import TimescaleTicks
 from sinks.windows_outbox import WindowOutbox
 from stream.backoff import Backoff
 from stream.endpoints import resolve
 from stream.health import Health, HealthServer
 from stream.identity import identity
+from stream.markets import load_markets
 from stream.outage import Outage
 from stream.settings import Settings
 from stream.stack.endpoints import Endpoints
 from stream.topics import ensure_topics, partition_count, topic_id
-from stream.worker.app import EXIT_FAILED, WorkerApp, build_app
+from stream.worker.app import EXIT_FAILED, Sinks, WorkerApp, build_app
+from stream.worker.lane import Source
 from stream.worker.preflight import note_beginnings, rewind_to_database
 from stream.worker.watch import Watch
 
@@ -48,14 +54,12 @@ def run(settings: Settings) -> int:
 def _run(settings: Settings, endpoints: Endpoints, name: str) -> int:
     kafka = endpoints.kafka_url
     _patiently("kafka", lambda: ensure_topics(kafka, settings.partitions, settings.replication))
-    partitions = _patiently("kafka", lambda: partition_count(kafka, METERS_RAW.name))
-    life = _patiently("kafka", lambda: topic_id(kafka, METERS_RAW.name))
+    meters, market = (_patiently("kafka", partial(_source, kafka, topic)) for topic in (METERS_RAW, MARKET_RAW))
     _patiently("database", lambda: migrate(endpoints.database_url))
-    _patiently("kafka", lambda: _rewind(settings, endpoints, life))
-    store = TimescaleStore(endpoints.database_url, lateness_s=settings.worker.lateness_s)
-    latest = RedisLatest(endpoints.redis_url, expiry_s=settings.redis_expiry_s)
-    outbox = WindowOutbox(endpoints.database_url, lateness_s=settings.worker.lateness_s)
-    built = build_app(settings, endpoints, name, life, partitions, store, latest, outbox)
+    for source in (meters, market):
+        _patiently("kafka", partial(_rewind, settings, endpoints, source))
+    markets = load_markets(settings.markets_file)
+    built = build_app(settings, endpoints, name, meters, market, _sinks(settings, endpoints, markets), markets)
     with HealthServer(
         "worker",
         lambda: _health(built, settings),
@@ -68,9 +72,26 @@ def _run(settings: Settings, endpoints: Endpoints, name: str) -> int:
         return _run_app(built)
 
 
-def _rewind(settings: Settings, endpoints: Endpoints, life: str) -> None:
-    rewind_to_database(endpoints.kafka_url, endpoints.database_url, settings.worker.app_id, METERS_RAW.name, life)
-    note_beginnings(endpoints.kafka_url, endpoints.database_url, METERS_RAW.name, life)
+def _source(kafka_url: str, topic: TopicSpec) -> Source:
+    return Source(topic, topic_id(kafka_url, topic.name), partition_count(kafka_url, topic.name))
+
+
+def _sinks(settings: Settings, endpoints: Endpoints, markets: Markets) -> Sinks:
+    database, redis, lateness_s = endpoints.database_url, endpoints.redis_url, settings.worker.lateness_s
+    return Sinks(
+        store=TimescaleStore(database, lateness_s=lateness_s),
+        latest=RedisLatest(redis, expiry_s=settings.redis_expiry_s),
+        windows=WindowOutbox(database, lateness_s=lateness_s),
+        ticks=TimescaleTicks(database, markets),
+        latest_ticks=RedisLatest(redis, expiry_s=settings.redis_expiry_s, prefix=MARKET_PREFIX, field=TICK),
+        bars=BarOutbox(database, lateness_s=lateness_s),
+    )
+
+
+def _rewind(settings: Settings, endpoints: Endpoints, source: Source) -> None:
+    topic, life = source.topic.name, source.topic_id
+    rewind_to_database(endpoints.kafka_url, endpoints.database_url, settings.worker.app_id, topic, life)
+    note_beginnings(endpoints.kafka_url, endpoints.database_url, topic, life)
 
 
 def _run_app(built: WorkerApp) -> int:

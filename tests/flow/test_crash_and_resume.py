@@ -30,7 +30,7 @@ def _small_shards() -> Any:
         for module in (
             "processors.keyed_state",
             "processors.checkpoint",
-            "stream.worker.flow",
+            "stream.worker.intake",
             "stream.worker.checkpoints",
         ):
             patch.setattr(f"{module}.SHARD_ROWS", 2)

@@ -7,6 +7,7 @@ from processors.state import MeterState
 from processors.validate import Limits
 from schemas.rejected import Reason, Rejected
 from stream.reconcile.examine import Raw, examine, reject_ids
+from stream.reconcile.subject import readings
 from stream.worker.flow import PartitionFlow
 from stream.worker.intake import Record
 from tests.builders import ARRIVED_US, HOUR_US, START_US, batch, payload, reading
@@ -24,7 +25,7 @@ def test_the_same_readings_and_the_same_rejects_as_the_worker() -> None:
     step = flow.process([Record(at, value, None, ARRIVED_US) for at, value in enumerate(PAYLOADS)])
     assert step is not None
 
-    examined = examine([Raw(3, at, value, None, ARRIVED_US) for at, value in enumerate(PAYLOADS)], Limits())
+    examined = examine([Raw(3, at, value, None, ARRIVED_US) for at, value in enumerate(PAYLOADS)], readings())
 
     assert examined.batch.records.equals(step.batch.records)
     assert examined.offset.tolist() == step.offset.tolist()
@@ -34,7 +35,7 @@ def test_the_same_readings_and_the_same_rejects_as_the_worker() -> None:
 
 def test_every_reading_keeps_its_partition_and_record() -> None:
     raws = [Raw(partition, 10 + partition, PAYLOADS[3], None, ARRIVED_US) for partition in (5, 2)]
-    examined = examine(raws, Limits())
+    examined = examine(raws, readings())
     assert examined.partition.tolist() == [5, 2]
     assert examined.offset.tolist() == [15, 12]
     assert examined.record.tolist() == [0, 1]

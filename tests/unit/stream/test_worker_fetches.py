@@ -9,7 +9,7 @@ from faust.types import TP
 
 from schemas.topics import ARROW, CONTENT_TYPE, METERS_RAW
 from stream.worker.fetches import Fetch, FetchConsumer
-from stream.worker.flow import Record
+from stream.worker.intake import Record
 from stream.worker.worker import portions
 
 RAW, CHANGELOG = TP(METERS_RAW.name, 3), TP("meterstream-meter-state-changelog", 3)

@@ -1,0 +1,141 @@
+"""The pure part of the worker, for one partition of ticks: records in, followed columns out, state moved on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from processors.market.check import FAILURES, TickLimits, check
+from processors.market.events import raise_events, remarkable
+from processors.market.flags import flag_of
+from processors.market.follow import Followed, Following, follow
+from processors.market.series import SeriesState, keys_of
+from processors.market.terms import Terms, terms
+from processors.windows import watermark
+from schemas.delivery import Position
+from schemas.layout import Ints, Positions
+from schemas.markets import Markets
+from schemas.rejected import Rejected
+from schemas.tick_rows import TickRows
+from schemas.ticks import TickBatch
+from stream.worker.intake import Effects, Intake, Record, due_rejects, due_rows, progress_of
+
+
+@dataclass(frozen=True)
+class TickStep:
+    """What some records of one partition came to; effects are cut from it, from any offset on.
+
+    Attributes:
+        partition: Kafka partition.
+        first_offset: first offset that had not been processed before.
+        next_offset: first offset after the records.
+        batch: n valid ticks.
+        terms: what their markets' definitions say.
+        state_rows: intp[n], row of each tick's series.
+        offset: int64[n], Kafka offset.
+        arrived_us: int64[n], arrival [us].
+        followed: what was found of each.
+        rejected: each with the offset of its record.
+        rejected_at: int64[r], those offsets.
+    """
+
+    partition: int
+    first_offset: int
+    next_offset: int
+    batch: TickBatch
+    terms: Terms
+    state_rows: Positions
+    offset: Ints
+    arrived_us: Ints
+    followed: Followed
+    rejected: list[Rejected]
+    rejected_at: Ints
+
+
+class TickFlow(Intake[TickBatch, SeriesState]):
+    """One partition of ticks: its state and the way through the processors.
+
+    Args:
+        topic: Kafka topic, for the source noted with rejected ticks.
+        partition: Kafka partition.
+        state: as restored from its checkpoint, or empty.
+        shard_offset: int64[k], first offset that each shard of the state has not seen.
+        markets: the definitions.
+        limits: validation bounds.
+        following: when a tick is remarkable.
+        next_offset: where to begin.
+    """
+
+    def __init__(
+        self,
+        topic: str,
+        partition: int,
+        state: SeriesState,
+        shard_offset: Ints,
+        markets: Markets,
+        limits: TickLimits | None = None,
+        following: Following | None = None,
+        next_offset: int = 0,
+    ) -> None:
+        super().__init__(topic, partition, TickBatch, state, shard_offset, next_offset)
+        self._markets = markets
+        self._limits = limits or TickLimits()
+        self._following = following or Following()
+
+    def process(self, records: Sequence[Record]) -> TickStep | None:
+        """Take records in order; those already processed are passed over.
+
+        Returns: what came of them, or None when all had been processed before.
+        """
+        first_offset = self.next_offset
+        taken = self._take(records)
+        if taken is None:
+            return None
+        facts = terms(taken.batch, self._markets)
+        codes = check(taken.batch, facts, taken.arrived_us, self._limits)
+        taken = taken.without(codes, FAILURES, self._source)
+        facts = facts.where(codes == 0)
+        rows = self.state.rows(keys_of(taken.batch))
+        followed = follow(taken.batch, facts, rows, self.state, self._following, self._seen(rows, taken.offset))
+        return TickStep(
+            self.partition,
+            first_offset,
+            self.next_offset,
+            taken.batch,
+            facts,
+            rows,
+            taken.offset,
+            taken.arrived_us,
+            followed,
+            taken.rejected,
+            taken.rejected_at,
+        )
+
+
+def tick_effects(
+    step: TickStep, state: SeriesState, position: Position, lost_records: int = 0
+) -> Effects[TickRows] | None:
+    """Cut from a step what the database does not have yet; see `stream.worker.flow.effects`."""
+    due = due_rows(step, position)
+    if due is None:
+        return None
+    batch, arrived_us = step.batch.where(due), step.arrived_us[due]
+    flag = flag_of(step.batch, remarkable(step.batch, step.terms, step.followed))
+    marks = watermark(batch.time_us, arrived_us, position.watermark_us)
+    rejected = due_rejects(step, position)
+    rows = TickRows(
+        batch=batch,
+        series_id=state.key_id[step.state_rows[due]],
+        starts_us=step.terms.start_us[due],
+        ends_us=step.terms.end_us[due],
+        in_order=step.followed.in_order[due],
+        flag=flag[due],
+        score=step.followed.score[due],
+        newest=step.followed.newest[due],
+        partition=np.full(len(batch), step.partition, dtype=np.int64),
+        offset=step.offset[due],
+        arrived_us=arrived_us,
+    )
+    progress = progress_of(step, position, int(marks[-1]), len(rows), len(rejected), lost_records)
+    alerts = raise_events(step.batch, step.terms, step.followed, step.arrived_us, due)
+    return Effects(rows, rejected, alerts, progress)
