@@ -38,6 +38,7 @@ from stream.worker.flow import PartitionFlow, Step, effects
 from stream.worker.keepers import Keeper
 from stream.worker.lane import Lane, Plan, Source, open_lane
 from stream.worker.outboxes import OutboxPublisher
+from stream.worker.producer import KafkaProducer, producer_settings
 from stream.worker.publish import MARKET, METERS
 from stream.worker.serving import ModelServing
 from stream.worker.watch import Look
@@ -147,8 +148,9 @@ def build_app(
     entries = Keeper(app, RegistryEntry, partial(_register, readings.worker, sinks.store))
     _add_keeper(app, METERS_REGISTRY, entries)
     app.task(partial(_refresh, app, serving, settings.models.refresh_s))
-    app.task(OutboxPublisher(app, sinks.windows, GRID_WINDOWS.name, lambda window: window.element).run)
-    app.task(OutboxPublisher(app, sinks.bars, MARKET_BARS.name, lambda bar: f"{bar.market}/{bar.symbol}").run)
+    producer = KafkaProducer(producer_settings(endpoints.kafka_url))
+    app.task(OutboxPublisher(producer, sinks.windows, GRID_WINDOWS.name, lambda window: window.element).run)
+    app.task(OutboxPublisher(producer, sinks.bars, MARKET_BARS.name, lambda bar: f"{bar.market}/{bar.symbol}").run)
     return WorkerApp(app, (readings, ticks), registry)
 
 

@@ -16,6 +16,7 @@ from stream.worker.deliver import Deliverer
 from stream.worker.gaps import GapReader
 from stream.worker.intake import AnyStep, Effects
 from stream.worker.newest import NewestKeeper
+from stream.worker.producer import KafkaProducer, producer_settings
 from stream.worker.publish import Outlet, Publisher
 from stream.worker.worker import MakeFlow, Worker
 
@@ -113,7 +114,7 @@ def open_lane(app: Any, settings: Settings, endpoints: Endpoints, plan: Plan[S, 
         extra_topic_configs=_CHANGELOG,
     )
     newest = NewestKeeper(plan.latest, metrics)
-    publisher = Publisher(app, plan.outlet)
+    publisher = Publisher(KafkaProducer(producer_settings(endpoints.kafka_url)), plan.outlet)
     deliverer = Deliverer(topic, source.topic_id, plan.cut, plan.journal, newest, publisher, metrics)
     worker = Worker(
         app,

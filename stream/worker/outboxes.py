@@ -2,18 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from aiokafka.errors import KafkaError
-from faust.exceptions import ProducerSendError
 from pydantic import BaseModel
 
 from schemas.errors import ServiceUnavailable
-from schemas.topics import CONTENT_TYPE, JSON
 from sinks.outbox import Outbox
 from stream.backoff import Backoff
+from stream.worker.producer import KafkaProducer, Outgoing
 
-_HEADER = {CONTENT_TYPE: JSON.encode()}
 _PAUSE_S = 1.0
 
 M = TypeVar("M", bound=BaseModel)
@@ -23,14 +20,14 @@ class OutboxPublisher(Generic[M]):
     """Publishes what has closed, and again what was restated since.
 
     Args:
-        app: the Faust application, whose producer is used.
+        producer: how it gets to Kafka.
         outbox: finds it.
         topic: where it goes.
         key: of its record.
     """
 
-    def __init__(self, app: Any, outbox: Outbox[M], topic: str, key: Callable[[M], str]) -> None:
-        self._app = app
+    def __init__(self, producer: KafkaProducer, outbox: Outbox[M], topic: str, key: Callable[[M], str]) -> None:
+        self._producer = producer
         self._outbox = outbox
         self._topic = topic
         self._key = key
@@ -48,13 +45,6 @@ class OutboxPublisher(Generic[M]):
                 await asyncio.sleep(backoff.next_s())
 
     async def _send(self, items: list[M]) -> None:
-        try:
-            sent = [
-                await self._app.producer.send(
-                    self._topic, self._key(item).encode(), item.model_dump_json().encode(), None, None, _HEADER
-                )
-                for item in items
-            ]
-            await asyncio.gather(*sent)
-        except (KafkaError, ProducerSendError) as error:
-            raise ServiceUnavailable("kafka", error) from error
+        await self._producer.send(
+            [Outgoing(self._topic, self._key(item), item.model_dump_json().encode()) for item in items]
+        )

@@ -1,24 +1,20 @@
 """What the worker produces: alerts and rejects as JSON objects, clean readings as columns."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 import pyarrow as pa
-from aiokafka.errors import KafkaError
-from faust.exceptions import ProducerSendError
+from pydantic import BaseModel
 
 from schemas.delivery import Delivery, Rows, Stored, StoredRows
-from schemas.errors import ServiceUnavailable
 from schemas.quality import FLAGS
 from schemas.rejected import Rejected
 from schemas.tick_rows import TickRows
-from schemas.topics import ALERTS, ARROW, CONTENT_TYPE, JSON, MARKET_REJECTED, METERS_CLEAN, METERS_REJECTED
+from schemas.topics import ALERTS, ARROW, MARKET_REJECTED, METERS_CLEAN, METERS_REJECTED
+from stream.worker.producer import KafkaProducer, Outgoing
 
-_ARROW_HEADER = {CONTENT_TYPE: ARROW.encode()}
-_JSON_HEADER = {CONTENT_TYPE: JSON.encode()}
 #: About 100 bytes a row: a record stays well below Kafka's 1 MB.
 _ROWS_PER_RECORD = 4_000
 _FLAGS = pa.array([str(flag) for flag in FLAGS])
@@ -44,12 +40,12 @@ class Publisher(Generic[R]):
     """Produces what a delivery says and waits until Kafka has all of it.
 
     Args:
-        app: the Faust application, whose producer is used.
+        producer: how it gets to Kafka.
         outlet: the topics.
     """
 
-    def __init__(self, app: Any, outlet: Outlet[R]) -> None:
-        self._app = app
+    def __init__(self, producer: KafkaProducer, outlet: Outlet[R]) -> None:
+        self._producer = producer
         self._outlet = outlet
 
     async def publish(self, delivery: Delivery[R], stored: Stored, rejected: list[Rejected]) -> None:
@@ -58,30 +54,21 @@ class Publisher(Generic[R]):
         Raises:
             ServiceUnavailable: Kafka did not acknowledge all; doing it again is safe, ids are deterministic.
         """
-        try:
-            waiting = [
-                await self._send(self._outlet.rejected, item.reject_id, item.model_dump_json().encode())
-                for item in rejected
+        fresh = delivery.rows.where(stored.fresh)
+        await self._producer.send(
+            [
+                *(Outgoing(self._outlet.rejected, item.reject_id, _json(item)) for item in rejected),
+                *(Outgoing(ALERTS.name, alert.element, _json(alert)) for alert in delivery.alerts),
+                *(
+                    Outgoing(topic, None, payload, partition, ARROW)
+                    for topic, partition, payload in self._outlet.clean(fresh)
+                ),
             ]
-            waiting += [
-                await self._send(ALERTS.name, alert.element, alert.model_dump_json().encode())
-                for alert in delivery.alerts
-            ]
-            fresh = delivery.rows.where(stored.fresh)
-            for topic, partition, payload in self._outlet.clean(fresh):
-                waiting.append(await self._produce(topic, None, payload, partition, _ARROW_HEADER))
-            await asyncio.gather(*waiting)
-        except (KafkaError, ProducerSendError) as error:
-            raise ServiceUnavailable("kafka", error) from error
+        )
 
-    async def _send(self, topic: str, key: str, value: bytes) -> Awaitable[Any]:
-        return await self._produce(topic, key.encode(), value, None, _JSON_HEADER)
 
-    async def _produce(
-        self, topic: str, key: bytes | None, value: bytes, partition: int | None, headers: dict[str, bytes]
-    ) -> Awaitable[Any]:
-        sent: Awaitable[Any] = await self._app.producer.send(topic, key, value, partition, None, headers)
-        return sent
+def _json(item: BaseModel) -> bytes:
+    return item.model_dump_json().encode()
 
 
 def clean_records(rows: Rows) -> list[tuple[str, int, bytes]]:
