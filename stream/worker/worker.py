@@ -22,7 +22,7 @@ from stream.worker.intake import Flow, Record
 _log = structlog.get_logger("worker")
 
 #: What a row takes in a record, roughly: JSON as text, columns compressed.
-_JSON_BYTES, _ARROW_BYTES = 160.0, 32.0
+_JSON_BYTES, _ARROW_BYTES = 160.0, 64.0
 
 #: Makes the flow of a partition from its restored state and the offset that each of its shards stands for.
 MakeFlow = Callable[[int, Any, Ints], Flow]

@@ -49,7 +49,7 @@ async def test_only_our_topics_come_as_fetches(monkeypatch: pytest.MonkeyPatch) 
 def test_many_small_records_are_one_portion_and_few_large_ones_are_several() -> None:
     small = [(offset % 3, Record(offset, b"x" * 160, None, 0)) for offset in range(1_000)]
     assert [sum(map(len, portion.values())) for portion in portions(small, 400)] == [400, 400, 200]
-    large = [(0, Record(offset, b"x" * 16_000, ARROW, 0)) for offset in range(5)]
+    large = [(0, Record(offset, b"x" * 32_000, ARROW, 0)) for offset in range(5)]
     assert [len(portion[0]) for portion in portions(large, 1_000)] == [2, 2, 1]
     assert list(portions([], 400)) == []
 
