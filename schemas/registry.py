@@ -21,5 +21,11 @@ class RegistryEntry(BaseModel):
     feeder: Text | None = Field(default=None, max_length=50, description="what feeds the transformer")
     substation: Text | None = Field(default=None, max_length=50, description="what feeds the feeder")
     region: Text | None = Field(default=None, max_length=50, description="where the substation stands")
+    zone: Text | None = Field(
+        default=None,
+        max_length=101,
+        pattern=r"^[^/]+/[^/]+$",
+        description="market and symbol whose settlement price the region pays, such as `aemo_nem/NSW1`",
+    )
     customer_class: Text | None = Field(default=None, max_length=50, alias="class", description="such as `residential`")
     status: Text = Field(default="active", max_length=50, description="such as `active`")

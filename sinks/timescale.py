@@ -45,8 +45,9 @@ class TimescaleStore(PostgresJournal[Rows]):
 
     async def register(self, entries: Sequence[RegistryEntry]) -> None:
         """Take over where meters stand in the grid; a newer entry replaces an older one."""
-        async with self._connected() as connection:
+        async with self._connected() as connection, connection.transaction():
             await connection.execute(sql.REGISTER, sql.registry_arrays(entries))
+            await connection.execute(sql.KEEP_ZONES, sql.zone_arrays(entries))
 
     async def keep_rejected(self, rejected: Sequence[Rejected]) -> None:
         """Keep what was rejected; one that is there already stays as it is."""

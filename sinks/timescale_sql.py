@@ -78,6 +78,15 @@ ORDER BY e.meter_number
 ON CONFLICT (meter_number) DO UPDATE
 SET transformer_id = excluded.transformer_id, customer_class = excluded.customer_class, status = excluded.status
 """
+# A region has one zone: that of the newest entry that names one.
+KEEP_ZONES = """
+INSERT INTO region_zones (region, market, symbol)
+SELECT DISTINCT ON (region) region, split_part(zone, '/', 1), split_part(zone, '/', 2)
+FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS e (region, zone, position)
+WHERE region IS NOT NULL AND zone IS NOT NULL
+ORDER BY region, position DESC
+ON CONFLICT (region) DO UPDATE SET market = excluded.market, symbol = excluded.symbol
+"""
 _REGISTRY_FIELDS = ("meter_number", "transformer", "feeder", "substation", "region", "customer_class", "status")
 
 _ALERT_FIELDS = {
@@ -125,6 +134,11 @@ def alert_arrays(alerts: list[Alert]) -> list[list[Any]]:
 def rejected_arrays(rejected: Sequence[Rejected]) -> list[list[Any]]:
     """Return the parameters of ADD_REJECTED."""
     return [[getattr(item, name) for item in rejected] for name in _REJECTED_FIELDS]
+
+
+def zone_arrays(entries: Sequence[RegistryEntry]) -> list[list[Any]]:
+    """Return the parameters of KEEP_ZONES."""
+    return [[getattr(entry, name) for entry in entries] for name in ("region", "zone")]
 
 
 def registry_arrays(entries: Sequence[RegistryEntry]) -> list[list[Any]]:

@@ -89,7 +89,7 @@ def _tables(path: Path, market: Market, findings: Findings) -> Iterator[TickBatc
             elif row[:2] == ["C", "END OF REPORT"]:
                 ended = True
         yield from _of_table(kind, header, values, lines, market, findings)
-    if not header:
+    if not header and not findings.count:
         raise NotThisFormat(path, "no line begins with I: this is no table of AEMO")
     if not ended:
         findings.add(last, "the file ends without END OF REPORT: it is cut short")

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv as pacsv
 import pytest
 
 from processors.market.clearing import Orders, Rule, clear
 from processors.market.interpolated import Curve, cross
 from processors.market.renewables import rolling_response, shifted
+from simulators.feeds.omie import Ladder, read_curve
+from simulators.replay.recording import Findings
+from stream.markets import load_markets
 
 
 def side(*orders: tuple[float, ...]) -> Orders:
@@ -136,30 +136,26 @@ def test_a_share_that_does_not_vary_has_no_response() -> None:
 
 
 @pytest.fixture(scope="module")
-def curve(shared_data: Path) -> pa.Table:
-    """Hour 1 of 2009-01-02 as the Iberian exchange published it, in cent/kWh."""
-    table = pacsv.read_csv(shared_data / "omie" / "OfferAndDemandCurve_1_20090102.csv")
-    return table.rename_columns(["hour", "date", "country", "unit", "side", "quantity", "price", "state"])
+def hour(shared_data: Path) -> Ladder:
+    """Hour 1 of 2009-01-02 as the Iberian exchange published it."""
+    findings = Findings()
+    path = shared_data / "omie" / "OfferAndDemandCurve_1_20090102.TXT"
+    found = read_curve(path, load_markets(), findings)
+    assert findings.count == 0
+    return found
 
 
-def steps(curve: pa.Table, side_: str, state: str) -> Orders:
-    chosen = curve.filter(pc.and_(pc.equal(curve["side"], side_), pc.equal(curve["state"], state)))
-    return Orders(chosen["price"].to_numpy(), chosen["quantity"].to_numpy())
+def test_the_real_iberian_hour_clears_at_the_published_match(hour: Ladder) -> None:
+    """The asks that the exchange matched clear against all bids at its price and volume, to its tick of 0.01 EUR."""
+    found = clear(hour.bids, hour.matched_asks, Rule.LOWEST)
+    assert found.price == pytest.approx(hour.matched_asks.price.max(), abs=0.005)
+    assert found.price == pytest.approx(53.69, abs=0.005)
+    assert found.volume == pytest.approx(hour.matched_bids.quantity.sum(), abs=0.1)
 
 
-def test_the_real_iberian_hour_clears_at_the_published_match(curve: pa.Table) -> None:
-    """The asks that the exchange matched clear against all bids at its price and volume, to the tick of 0.001."""
-    matched = steps(curve, "V", "C")
-    found = clear(steps(curve, "C", "O"), matched, Rule.LOWEST)
-    assert found.price == pytest.approx(matched.price.max(), abs=0.0005)
-    assert found.price == pytest.approx(5.369, abs=0.0005)
-    assert found.volume == pytest.approx(steps(curve, "C", "C").quantity.sum(), abs=0.1)
-
-
-def test_all_offered_asks_clear_lower_because_complex_orders_are_among_them(curve: pa.Table) -> None:
+def test_all_offered_asks_clear_lower_because_complex_orders_are_among_them(hour: Ladder) -> None:
     """Asks below the price that the exchange did not match: withdrawn by their minimum income, unseen in the curve."""
-    offered, matched = steps(curve, "V", "O"), steps(curve, "V", "C")
-    found = clear(steps(curve, "C", "O"), offered, Rule.LOWEST)
-    assert (found.price, round(found.volume, 1)) == (4.994, 25_347.1)
-    below = offered.price <= matched.price.max()
-    assert offered.quantity[below].sum() - matched.quantity.sum() == pytest.approx(2_554.0, abs=0.1)
+    found = clear(hour.bids, hour.asks, Rule.LOWEST)
+    assert (round(found.price, 2), round(found.volume, 1)) == (49.94, 25_347.1)
+    below = hour.asks.price <= hour.matched_asks.price.max()
+    assert hour.asks.quantity[below].sum() - hour.matched_asks.quantity.sum() == pytest.approx(2_554.0, abs=0.1)
