@@ -20,6 +20,7 @@ _KINDS = {
     Anomaly.LONG_LOW: AlertKind.PATTERN_CHANGE,
     Anomaly.FLATLINE: AlertKind.FLATLINE,
     Anomaly.REGISTER_MISMATCH: AlertKind.REGISTER_MISMATCH,
+    Anomaly.OVERHEATING: AlertKind.OVERHEATING,
 }
 _SAYS = {
     Anomaly.SPIKE: "used {measured:.3f} kWh where {expected:.3f} kWh is usual",
@@ -32,6 +33,7 @@ _SAYS = {
     Anomaly.LONG_LOW: "has been below its average for unusually long, now {measured:.3f} kWh",
     Anomaly.FLATLINE: "shows {measured:.3f} kWh again and again",
     Anomaly.REGISTER_MISMATCH: "reports {measured:.3f} kWh, which is not what its register counted",
+    Anomaly.OVERHEATING: "is warmer than usual while it reports {measured:.3f} kWh",
 }
 _VOLTS = (Anomaly.SWELL, Anomaly.SAG)
 #: Signals that less than this share of readings reach are reasons.

@@ -1,4 +1,4 @@
-"""Judgement of readings against their own past: usual interval, profile, rarity of ten signals, quality flag."""
+"""Judgement of readings against their own past: usual interval, profile, rarity of eleven signals, quality flag."""
 
 from dataclasses import dataclass
 

@@ -47,7 +47,7 @@ class Judgement:
         expected_kwh: float64[n], what the meter usually uses at this time of the week [kWh]; NaN where unknown.
         band_kwh: float64[n], how far above that 98 % of its readings are at most [kWh]; NaN where unknown.
         usual_voltage: float32[n], mean voltage of the meter before [V]; NaN where unknown.
-        rarity: float32[n, 10], share of the meter's readings whose signal is as high, in the order of SIGNALS; NaN
+        rarity: float32[n, 11], share of the meter's readings whose signal is as high, in the order of SIGNALS; NaN
             where nothing is known.
         severity: int8[n], 1 where something worth a warning begins, 2 where something critical does, 0 otherwise; what
             goes on is told once.

@@ -1,4 +1,4 @@
-"""What of a reading may be unusual: ten signals, each higher the more unusual it is."""
+"""What of a reading may be unusual: eleven signals, each higher the more unusual it is."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,27 +23,29 @@ class Anomaly(StrEnum):
     LONG_LOW = "long_low"
     FLATLINE = "flatline"
     REGISTER_MISMATCH = "register_mismatch"
+    OVERHEATING = "overheating"
 
 
 SIGNALS = tuple(Anomaly)
 
 #: Where the tails of a new meter begin, and where none falls below: threshold and mean excess, by signal. Standard
-#: deviations for the first four, volts, logarithms of hours, repeats, and shares of the average energy.
-FIRST_THRESHOLD = np.array([3, 2.5, 1.2, 1.2, 4, 4, 2.5, 3, 1, 0.1], dtype=np.float32)
-FIRST_EXCESS = np.array([1.5, 0.7, 0.4, 0.4, 1, 1, 0.4, 0.4, 0.5, 0.05], dtype=np.float32)
+#: deviations for the first four, volts, logarithms of intervals, repeats, shares of the average
+#: energy, and kelvin.
+FIRST_THRESHOLD = np.array([3, 2.5, 1.2, 1.2, 4, 4, 3.7, 4.2, 1, 0.1, 10], dtype=np.float32)
+FIRST_EXCESS = np.array([1.5, 0.7, 0.4, 0.4, 1, 1, 0.4, 0.4, 0.5, 0.05, 3], dtype=np.float32)
 LEAST = (
-    np.array([1.5, 1.5, 0.3, 0.3, 2, 2, 0.7, 0.7, 0.5, 0.05], dtype=np.float32),
-    np.array([0.3, 0.3, 0.1, 0.1, 0.5, 0.5, 0.15, 0.15, 0.25, 0.02], dtype=np.float32),
+    np.array([1.5, 1.5, 0.3, 0.3, 2, 2, 1.4, 1.4, 0.5, 0.05, 3], dtype=np.float32),
+    np.array([0.3, 0.3, 0.1, 0.1, 0.5, 0.5, 0.05, 0.05, 0.25, 0.02, 1], dtype=np.float32),
 )
 
 #: How heavy the tails are, by signal: loads have heavier ones than voltages.
-SHAPE = np.array([0.2, 0.1, 0.1, 0.1, 0.05, 0.05, 0.1, 0.1, 0.02, 0.02], dtype=np.float32)
+SHAPE = np.array([0.2, 0.1, 0.1, 0.1, 0.05, 0.05, 0.1, 0.1, 0.02, 0.02, 0.05], dtype=np.float32)
 #: Signals that say nothing before a day of the meter is known: until then everything deviates from next to nothing.
 NEEDS_DAY = np.arange(len(SIGNALS)) < 4
 
 #: Deviations count this much for the level at most [standard deviations].
 _MOST_Z = 3.0
-#: Time constants of the level and of the usual voltage [s].
+#: Time constants of the level and of the usual voltage and temperature [s].
 _LEVEL_S, _VOLTAGE_S = 6 * 3_600.0, 7 * 86_400.0
 #: Changes of the usual voltage are followed by no more than this at a time [V].
 _MOST_VOLTS = 5.0
@@ -60,23 +62,23 @@ class Measures:
     Attributes:
         energy_kwh: of the interval [kWh].
         voltage: [V].
-        current: [A].
         register_kwh: import register [kWh].
+        temperature: [degree Celsius].
     """
 
     energy_kwh: Floats
     voltage: Floats
-    current: Floats
     register_kwh: Floats
+    temperature: Floats
 
     @classmethod
     def of(cls, batch: ReadingBatch) -> "Measures":
         """Return the measures of a batch."""
-        return cls(*(batch.floats(name) for name in ("consumption_kwh", "voltage", "current_amps", "register_kwh")))
+        return cls(*(batch.floats(name) for name in ("consumption_kwh", "voltage", "register_kwh", "temperature_c")))
 
     def take(self, at: Positions) -> "Measures":
         """Return those of some readings."""
-        return Measures(self.energy_kwh[at], self.voltage[at], self.current[at], self.register_kwh[at])
+        return Measures(self.energy_kwh[at], self.voltage[at], self.register_kwh[at], self.temperature[at])
 
 
 def signals(
@@ -102,12 +104,12 @@ def signals(
         interval_s: float64[k], the meter's usual interval [s].
         on_time: bool[k], whether the reading came one interval after the one before.
 
-    Returns: float64[k, 10] in the order of SIGNALS, NaN where a reading says nothing.
+    Returns: float64[k, 11] in the order of SIGNALS, NaN where a reading says nothing.
     """
     level = _level(state, row, z, interval_s)
     volts = _volts(state, row, measures.voltage, interval_s)
     run = _run(state, row, power > average, interval_s)
-    hours = np.log(np.abs(run) / 3_600.0 + 1.0)
+    long = np.log(np.abs(run) / interval_s + 1.0)
     repeats = _repeats(state, row, power, measures.voltage)
     mismatch = _mismatch(state, row, measures, average * interval_s / 3_600.0)
     return np.stack(
@@ -118,10 +120,11 @@ def signals(
             -level,
             volts,
             -volts,
-            np.where(run > 0, hours, 0.0),
-            np.where(run < 0, hours, 0.0),
+            np.where(run > 0, long, 0.0),
+            np.where(run < 0, long, 0.0),
             repeats,
             np.where(on_time, mismatch, np.nan),
+            _kelvin(state, row, measures.temperature, interval_s),
         ],
         axis=1,
     )
@@ -141,6 +144,16 @@ def _volts(state: MeterState, row: Positions, voltage: Floats, interval_s: Float
     off = voltage - usual
     follow = usual + np.minimum(interval_s / _VOLTAGE_S, 0.5) * np.clip(off, -_MOST_VOLTS, _MOST_VOLTS)
     state.usual_voltage[row] = np.where(np.isnan(usual), voltage, np.where(np.isnan(voltage), usual, follow))
+    return off
+
+
+def _kelvin(state: MeterState, row: Positions, temperature: Floats, interval_s: Floats) -> Floats:
+    """Return how much warmer it is than usual for the meter [K]."""
+    usual = state.usual_temperature_c[row].astype(np.float64)
+    off = temperature - usual
+    follow = usual + np.minimum(interval_s / _VOLTAGE_S, 0.5) * off
+    kept = np.where(np.isnan(usual), temperature, np.where(np.isnan(temperature), usual, follow))
+    state.usual_temperature_c[row] = kept
     return off
 
 

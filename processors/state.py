@@ -6,12 +6,12 @@ import numpy.typing as npt
 from processors.keyed_state import Columns, KeyedState
 
 #: Signals whose tails a meter learns, in the order of `processors.signals.SIGNALS`.
-SIGNALS = 10
+SIGNALS = 11
 
 #: Before any reading.
 NEVER_US = int(np.iinfo(np.int64).min)
 
-#: Column -> (type, values per meter, value of a new row). 540 bytes per meter in all.
+#: Column -> (type, values per meter, value of a new row). 552 bytes per meter in all.
 COLUMNS: Columns = {
     "last_time_us": ("i8", 1, NEVER_US),
     "interval_s": ("f4", 1, 0),
@@ -26,6 +26,7 @@ COLUMNS: Columns = {
     "hour_spread_kw": ("f2", 24, np.nan),
     "level": ("f4", 1, 0),
     "usual_voltage": ("f4", 1, np.nan),
+    "usual_temperature_c": ("f4", 1, np.nan),
     "last_voltage": ("f4", 1, np.nan),
     "last_register_kwh": ("f8", 1, np.nan),
     "run_s": ("f4", 1, 0),
@@ -55,6 +56,7 @@ class MeterState(KeyedState):
         hour_spread_kw: mean absolute deviation from it at each hour of the day [kW], NaN before the first.
         level: mean of late deviations in standard deviations.
         usual_voltage: mean voltage [V], NaN before the first; last_voltage: the newest.
+        usual_temperature_c: mean temperature of about a week [degree Celsius], NaN before the first.
         last_register_kwh: the newest standing of the import register [kWh], NaN before the first.
         run_s: how long the meter has been above (positive) or below (negative) its average [s].
         repeats: readings in a row that show the same as the one before.
@@ -79,6 +81,7 @@ class MeterState(KeyedState):
     hour_spread_kw: npt.NDArray[np.float16]
     level: npt.NDArray[np.float32]
     usual_voltage: npt.NDArray[np.float32]
+    usual_temperature_c: npt.NDArray[np.float32]
     last_voltage: npt.NDArray[np.float32]
     last_register_kwh: npt.NDArray[np.float64]
     run_s: npt.NDArray[np.float32]

@@ -26,6 +26,7 @@ class AlertKind(StrEnum):
     PATTERN_CHANGE = "pattern_change"
     FLATLINE = "flatline"
     REGISTER_MISMATCH = "register_mismatch"
+    OVERHEATING = "overheating"
     EXTREME_PRICE = "extreme_price"
     PRICE_SPIKE = "price_spike"
     MISSING_TICKS = "missing_ticks"

@@ -20,6 +20,7 @@ from simulators.replay.formats import FORMATS
 from stream import settings
 from stream.cli.console import output
 from stream.cli.errors import plain_errors
+from stream.cli.models_evaluate import evaluate_command
 from stream.cli.quantities import Duration
 from stream.training.source import Source, from_file, from_fleet, holidays_of
 
@@ -29,6 +30,9 @@ _SIMULATED_START = datetime(2024, 1, 1, tzinfo=UTC)
 @click.group()
 def models() -> None:
     """Train models that score readings, and say which one serves."""
+
+
+models.add_command(evaluate_command)
 
 
 @models.command(

@@ -89,6 +89,12 @@ def test_the_same_reading_again_and_again_is_told() -> None:
     assert alert.occurred_at.timestamp() * 1e6 <= START_US + 306 * 15 * MINUTE_US
 
 
+def test_a_meter_that_grows_warm_is_told() -> None:
+    warm = [*noisy(300, 20, 1), 75.0]
+    alert = of_kind(AlertKind.OVERHEATING, consumption_kwh=noisy(301, 1, 0.1), temperature_c=warm)
+    assert alert.severity is Severity.CRITICAL
+
+
 def test_every_kind_of_anomaly_has_words_for_it() -> None:
     assert set(alerts_module._KINDS) == set(alerts_module._SAYS) == set(SIGNALS)
 

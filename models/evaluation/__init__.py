@@ -1,0 +1,1 @@
+"""How good scores are: labelled series, detectors, measures and the report, the same for all."""
