@@ -27,6 +27,7 @@ class AlertKind(StrEnum):
     FLATLINE = "flatline"
     REGISTER_MISMATCH = "register_mismatch"
     OVERHEATING = "overheating"
+    MODEL_REFUSED = "model_refused"
     EXTREME_PRICE = "extreme_price"
     PRICE_SPIKE = "price_spike"
     MISSING_TICKS = "missing_ticks"

@@ -40,7 +40,7 @@ from stream.worker.lane import Lane, Plan, Source, open_lane
 from stream.worker.outboxes import OutboxPublisher
 from stream.worker.producer import KafkaProducer, producer_settings
 from stream.worker.publish import MARKET, METERS
-from stream.worker.serving import ModelServing
+from stream.worker.serving import ModelServing, keep_fresh
 from stream.worker.watch import Look
 from stream.worker.worker import Worker
 
@@ -147,8 +147,8 @@ def build_app(
     _add_keeper(app, MARKET_REJECTED, rejects)
     entries = Keeper(app, RegistryEntry, partial(_register, readings.worker, sinks.store))
     _add_keeper(app, METERS_REGISTRY, entries)
-    app.task(partial(_refresh, app, serving, settings.models.refresh_s))
     producer = KafkaProducer(producer_settings(endpoints.kafka_url))
+    app.task(partial(keep_fresh, app, producer, serving, settings.models.refresh_s))
     app.task(OutboxPublisher(producer, sinks.windows, GRID_WINDOWS.name, lambda window: window.element).run)
     app.task(OutboxPublisher(producer, sinks.bars, MARKET_BARS.name, lambda bar: f"{bar.market}/{bar.symbol}").run)
     return WorkerApp(app, (readings, ticks), registry)
@@ -258,13 +258,6 @@ def _add_keeper(app: Any, spec: TopicSpec, keeper: Keeper[Any]) -> None:
             yield
 
     app.agent(_topic(app, spec), name=spec.name, concurrency=1)(keep)
-
-
-async def _refresh(app: Any, serving: ModelServing, every_s: float) -> None:
-    """Look for another champion now and then; loading one must not hold up the stream."""
-    while not app.should_stop:
-        await app.sleep(every_s)
-        await asyncio.to_thread(serving.refresh)
 
 
 def _topic(app: Any, spec: TopicSpec) -> Any:

@@ -1,5 +1,9 @@
 """The model that serves: the champion of the registry, swapped between two batches, and never a reason to stop."""
 
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import structlog
@@ -8,9 +12,13 @@ from models.refused import ModelRefused
 from models.registry import Registry
 from models.scorer import Scorer
 from processors.judgement import Past
+from schemas.alerts import Alert, AlertKind, Severity, alert_id
+from schemas.errors import ServiceUnavailable
 from schemas.readings import ReadingBatch
+from schemas.topics import ALERTS
 from stream.metrics import WorkerMetrics
 from stream.worker.flow import no_model
+from stream.worker.producer import KafkaProducer, Outgoing
 
 _log = structlog.get_logger("models")
 
@@ -33,6 +41,7 @@ class ModelServing:
         self._metrics = metrics
         self._scorer: Scorer | None = None
         self._refused: str | None = None
+        self._untold: Alert | None = None
 
     @property
     def serving(self) -> str | None:
@@ -60,10 +69,16 @@ class ModelServing:
             if str(refusal) != self._refused:
                 self._refused = str(refusal)
                 self._metrics.models_refused.labels(self._name).inc()
+                self._untold = _alert(refusal, self.serving)
                 _log.error("model_refused", model=refusal.model, reason=refusal.reason, serving=self.serving)
             return
         self._refused = None
         self._show(scorer)
+
+    def take_alert(self) -> Alert | None:
+        """Return what there is to tell about models, once."""
+        alert, self._untold = self._untold, None
+        return alert
 
     def _show(self, scorer: Scorer | None) -> None:
         before, self._scorer = self.serving, scorer
@@ -72,3 +87,39 @@ class ModelServing:
         if self.serving is not None:
             self._metrics.model.labels(self.serving).set(1)
         _log.info("model_serves", model=self.serving, before=before)
+
+
+async def keep_fresh(app: Any, producer: KafkaProducer, serving: ModelServing, every_s: float) -> None:
+    """Look for another champion now and then; loading one must not hold up the stream."""
+    while not app.should_stop:
+        await app.sleep(every_s)
+        await asyncio.to_thread(serving.refresh)
+        alert = serving.take_alert()
+        if alert is None:
+            continue
+        try:
+            await producer.send([Outgoing(ALERTS.name, alert.element, alert.model_dump_json().encode())])
+        except ServiceUnavailable as absence:
+            # The log and /metrics have it, and without Kafka there is no stream to be scored.
+            _log.warning("alert_not_published", alert=alert.message, cause=str(absence))
+
+
+def _alert(refusal: ModelRefused, serving: str | None) -> Alert:
+    """Tell that a model cannot be used; the same refusal always has the same id, whichever worker tells it."""
+    now = datetime.now(UTC)
+    element = f"model/{refusal.model}"
+    instead = f"{serving} goes on serving" if serving else "readings are scored by their meters' past alone"
+    return Alert(
+        alert_id=alert_id(AlertKind.MODEL_REFUSED, element, 0),
+        kind=AlertKind.MODEL_REFUSED,
+        severity=Severity.WARNING,
+        element=element,
+        occurred_at=now,
+        arrived_at=now,
+        measured=0.0,
+        expected=1.0,
+        unit="model",
+        score=1.0,
+        reasons=refusal.reason,
+        message=f"{refusal}; {instead}",
+    )

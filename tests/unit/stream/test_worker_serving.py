@@ -1,4 +1,6 @@
+from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -8,8 +10,11 @@ from models import package
 from models.registry import Registry
 from processors.judge import Judging, judge
 from processors.state import MeterState
+from schemas.alerts import Alert, AlertKind
+from schemas.errors import ServiceUnavailable
 from stream.metrics import WorkerMetrics
-from stream.worker.serving import ModelServing
+from stream.worker.producer import KafkaProducer, Outgoing
+from stream.worker.serving import ModelServing, keep_fresh
 from tests.trained import model, readings
 
 
@@ -71,6 +76,12 @@ def test_a_champion_that_breaks_leaves_the_one_before_serving_and_is_counted_onc
         serving.refresh()
     assert serving.serving == "forest/v1"
     assert metrics.get_sample_value("meterstream_worker_models_refused_total", {"model": "forest"}) == 1.0
+    alert = serving.take_alert()
+    assert alert is not None
+    assert (alert.kind, alert.element) == (AlertKind.MODEL_REFUSED, "model/forest/v2")
+    assert "cut short" in alert.reasons
+    assert alert.message.endswith("forest/v1 goes on serving")
+    assert serving.take_alert() is None
     registry.rollback("forest")
     serving.refresh()
     assert serving.serving == "forest/v1"
@@ -80,4 +91,50 @@ def test_a_damaged_pointer_stops_nothing(serving: ModelServing, registry: Regist
     registry.add(*model("v1"))
     (tmp_path / "forest" / "serving.json").write_text("?")
     serving.refresh()
+    assert serving.serving is None
+
+
+class OneRound:
+    """As much of an application as looking for models takes; it stops after one round."""
+
+    should_stop = False
+
+    async def sleep(self, _seconds: float) -> None:
+        self.should_stop = True
+
+
+class Producing:
+    """A producer that keeps what it is given, or has no Kafka."""
+
+    def __init__(self, absence: ServiceUnavailable | None = None) -> None:
+        self.sent: list[Outgoing] = []
+        self._absence = absence
+
+    async def send(self, records: Sequence[Outgoing]) -> None:
+        if self._absence:
+            raise self._absence
+        self.sent += records
+
+
+@pytest.fixture
+def broken(registry: Registry, tmp_path: Path) -> None:
+    registry.add(*model("v1"))
+    registry.promote("forest", "v1")
+    (tmp_path / "forest" / "v1" / package.MODEL).write_bytes(b"rubbish")
+
+
+@pytest.mark.usefixtures("broken")
+async def test_a_refused_model_is_told_in_the_topic_of_alerts(serving: ModelServing) -> None:
+    producer = Producing()
+    await keep_fresh(OneRound(), cast("KafkaProducer", producer), serving, 1.0)
+    (told,) = producer.sent
+    assert (told.topic, told.key) == ("alerts", "model/forest/v1")
+    assert "by their meters' past alone" in Alert.model_validate_json(told.value).message
+
+
+@pytest.mark.usefixtures("broken")
+async def test_without_kafka_a_refused_model_stops_nothing(serving: ModelServing) -> None:
+    producer = Producing(ServiceUnavailable("kafka", "scripted"))
+    await keep_fresh(OneRound(), cast("KafkaProducer", producer), serving, 1.0)
+    assert producer.sent == []
     assert serving.serving is None
