@@ -23,8 +23,8 @@ from sinks.ticks_table import TICKS
 #: The shortest bar: what is stored; longer ones are views of it.
 _BASE_S = BAR_LENGTHS_S[0]
 _BASE_US = _BASE_S * 1_000_000
-#: All lengths: a session is a day of its market.
-_LENGTHS_S = [*BAR_LENGTHS_S, 86_400]
+#: Clocks are whole quarters of an hour off UTC (Nepal by 5:45), so that a day never begins within a quarter.
+_QUARTER_S = 900
 
 _KEEP_MARKETS = """
 INSERT INTO markets SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::int[])
@@ -47,9 +47,16 @@ _COPY_BARS = (
 )
 _DUE = """
 INSERT INTO market_bars_due
-SELECT DISTINCT k.series_id, l.bar_s, market_bar_start(to_timestamp(k.start_s), l.bar_s, m.timezone)
+SELECT k.series_id, k.bar_s, to_timestamp(k.start_s)
+FROM unnest(%s::bigint[], %s::int[], %s::bigint[]) AS k (series_id, bar_s, start_s)
+ON CONFLICT DO NOTHING
+"""
+# The session of a quarter of an hour: which day of its market it is in, the database knows.
+_SESSIONS_DUE = """
+INSERT INTO market_bars_due
+SELECT DISTINCT k.series_id, 86400, market_bar_start(to_timestamp(k.start_s), 86400, m.timezone)
 FROM unnest(%s::bigint[], %s::bigint[]) AS k (series_id, start_s)
-JOIN market_series USING (series_id) JOIN markets m USING (market) CROSS JOIN unnest(%s::int[]) AS l (bar_s)
+JOIN market_series USING (series_id) JOIN markets m USING (market)
 ON CONFLICT DO NOTHING
 """
 _TAKE_BACK = """
@@ -116,7 +123,24 @@ class TimescaleTicks(PostgresJournal[TickRows]):
             np.maximum.at(reach, minute, (rows.ends_us - rows.starts_us) / 1e6)
             partials.append(await _again(connection, minutes[:, again], reach[again]))
         await copy(connection, _COPY_BARS, encode(_bar_columns(BarPartials.concat(partials))))
-        await connection.execute(_DUE, (*_keys(minutes), _LENGTHS_S))
+        await _due(connection, rows)
+
+
+async def _due(connection: psycopg.AsyncConnection, rows: TickRows) -> None:
+    """Note the bars that have news; none is shorter than the interval that its tick speaks of."""
+    span_us = rows.ends_us - rows.starts_us
+    for length_s in BAR_LENGTHS_S:
+        fits = span_us <= length_s * 1_000_000
+        if fits.any():
+            series, starts = _keys(_bars(rows.series_id[fits], rows.starts_us[fits], length_s))
+            await connection.execute(_DUE, (series, [length_s] * len(series), starts))
+    await connection.execute(_SESSIONS_DUE, _keys(_bars(rows.series_id, rows.starts_us, _QUARTER_S)))
+
+
+def _bars(series: Ints, time_us: Ints, length_s: int) -> Ints:
+    """Return the distinct bars of a length that times fall in, int64[2, k]: series and start [us]."""
+    found: Ints = np.unique(np.stack([series, floor_to(time_us, length_s)]), axis=1)
+    return found
 
 
 async def _again(connection: psycopg.AsyncConnection, minutes: Ints, reach_s: Floats) -> BarPartials:

@@ -146,6 +146,29 @@ async def test_a_session_is_the_markets_own_day(writer: Writer, database_url: st
     assert [row[2] for row in sessions] == [2, 1]
 
 
+DUE = """
+SELECT bar_s, (extract(epoch FROM starts_at) * 1e6)::bigint FROM market_bars_due JOIN market_series USING (series_id)
+WHERE symbol = %s ORDER BY bar_s, starts_at
+"""
+
+
+async def test_the_bars_of_a_tick_have_news_and_none_is_shorter_than_its_interval(
+    writer: Writer, database_url: str
+) -> None:
+    symbol = unique("I").strip("-")
+    # A quarter of an hour at 18:45 UTC is in the Indian day that began at 18:30, within an hour of UTC.
+    at = START_US + (18 * 60 + 45) * MINUTE_US
+    await writer.write(
+        TickBatch.from_columns(
+            market=["iex_india"], symbol=[symbol], kind=["settlement"], tick_time=np.array([at]), price=[3_000.0]
+        )
+    )
+    with psycopg.connect(database_url) as connection:
+        due = connection.execute(DUE, (symbol,)).fetchall()
+    minutes = {length_s: (start - at) // MINUTE_US for length_s, start in due}
+    assert minutes == {900: 0, 3_600: -45, 86_400: -15}
+
+
 async def test_the_same_again_is_a_duplicate_and_other_values_contradict(writer: Writer) -> None:
     symbol = unique("D").strip("-")
     first = await writer.write(ticks(symbol, [5], [50.0], [0]))
