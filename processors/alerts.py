@@ -82,6 +82,6 @@ def _alert(batch: ReadingBatch, judgement: Judgement, arrived_us: Ints, row: int
 def _reasons(judgement: Judgement, row: int) -> str:
     """Return the signals that are rare for the meter with the score that each would have alone, the rarest first."""
     share = judgement.rarity[row].astype(np.float64)
-    scores = calibration.score_of(share, np.full(len(share), judgement.past.interval_s[row]))
+    scores = calibration.score_of(share, np.full(len(share), judgement.past.interval_s[row]), judgement.budget)
     rare = [place for place in np.argsort(share, kind="stable").tolist() if share[place] < _REASON_SHARE]
     return ", ".join(f"{SIGNALS[place]} {scores[place]:.2f}" for place in rare)

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from processors import calibration, profile
+from processors.clusters import stretch
 from processors.judgement import Judgement
 from processors.rounds import rounds
 from processors.signals import (
@@ -42,6 +43,7 @@ class Judging:
         monitoring: scores from here on are worth watching.
         warning: scores from here on are alerts, and anomalies.
         critical: scores from here on are critical alerts.
+        budget: what the scale stands for: alerts of scores from 0.85 on per 10,000 healthy meters and day.
         history_s: nothing is called an anomaly before this much of a meter's past is known [s].
         memory_s: the past counts with this time constant [s].
     """
@@ -52,6 +54,7 @@ class Judging:
     monitoring: float = calibration.MONITORING
     warning: float = calibration.WARNING
     critical: float = calibration.CRITICAL
+    budget: float = calibration.BUDGET
     history_s: float = _DAY_S
     memory_s: float = 28 * _DAY_S
 
@@ -73,7 +76,7 @@ def judge(
 
     Returns: flags, scores and expectations; they do not depend on how the stream was cut into batches.
     """
-    found = Judgement.nothing(len(batch))
+    found = Judgement.nothing(len(batch), judging.budget)
     time_us, hour, measures = batch.time_us, profile.hour_of_week(batch.time_us), Measures.of(batch)
     for turn in rounds(rows):
         at = turn if skip is None else turn[~skip[turn]]
@@ -138,9 +141,11 @@ def _judge_round(
     found.usual_voltage[at] = state.usual_voltage[row]
     values = signals(state, row, measures, power=power, average=average, z=z, interval_s=interval_s, on_time=on_time)
     rare, usual_z = _rarity(state, row, values, warm)
+    known = ~np.isnan(values)
+    rare[warm] = stretch(state, row[warm], rare[warm], known[warm], interval_s[warm])
     # The rarest of several signals is no rarer than their number allows (Bonferroni).
-    share = np.minimum(rare.min(axis=1) * (~np.isnan(values)).sum(axis=1), 1.0)
-    score = np.where(warm, calibration.score_of(share, interval_s), np.nan).astype(np.float32)
+    share = np.minimum(rare.min(axis=1) * known.sum(axis=1), 1.0)
+    score = np.where(warm, calibration.score_of(share, interval_s, judging.budget), np.nan).astype(np.float32)
     high = rare.argmin(axis=1) == _SPIKE
     anomalous = (score >= judging.warning) & (~high | (power > judging.times_average * average))
     found.score[at] = score

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from processors.calibration import BUDGET
 from processors.signals import SIGNALS
 from processors.state import MeterState
 from schemas.layout import Floats, Mask, Positions
@@ -53,6 +54,7 @@ class Judgement:
             goes on is told once.
         in_order: bool[n], false for readings that are not newer than the newest already seen of their meter.
         past: what was known before.
+        budget: what the scores stand for; see `processors.calibration`.
     """
 
     flag: npt.NDArray[np.int8]
@@ -64,9 +66,10 @@ class Judgement:
     severity: npt.NDArray[np.int8]
     in_order: Mask
     past: Past
+    budget: float
 
     @classmethod
-    def nothing(cls, n: int) -> "Judgement":
+    def nothing(cls, n: int, budget: float = BUDGET) -> "Judgement":
         """Return the judgement of readings of which nothing can be said, to be filled in."""
         return cls(
             np.zeros(n, dtype=np.int8),
@@ -78,4 +81,5 @@ class Judgement:
             np.zeros(n, dtype=np.int8),
             np.zeros(n, dtype=bool),
             Past.unknown(n),
+            budget,
         )

@@ -11,7 +11,7 @@ SIGNALS = 11
 #: Before any reading.
 NEVER_US = int(np.iinfo(np.int64).min)
 
-#: Column -> (type, values per meter, value of a new row). 552 bytes per meter in all.
+#: Column -> (type, values per meter, value of a new row). 580 bytes per meter in all.
 COLUMNS: Columns = {
     "last_time_us": ("i8", 1, NEVER_US),
     "interval_s": ("f4", 1, 0),
@@ -36,6 +36,10 @@ COLUMNS: Columns = {
     "calm": ("u1", 1, 0),
     "tail_threshold": ("f4", SIGNALS, np.nan),
     "tail_excess": ("f4", SIGNALS, np.nan),
+    "cluster_reach": ("f2", SIGNALS, 1.0 / np.log(10.0)),
+    "cluster_peak": ("f4", 1, 0),
+    "cluster_signal": ("u1", 1, 0),
+    "cluster_quiet": ("u1", 1, 0),
 }
 
 
@@ -63,10 +67,13 @@ class MeterState(KeyedState):
         change_share: share of late readings that differ from the one before.
         episode: worst severity of what is going on, 0 for nothing; calm: readings since it was last unusual.
         tail_threshold, tail_excess: what is rare for the meter, by signal; see `processors.tails`.
+        cluster_reach: how far outliers reach, by signal [decades]; cluster_peak, cluster_signal, cluster_quiet: the
+            highest reading of the cluster that is going on, of which signal, and readings since the last one of it; see
+            `processors.clusters`.
     """
 
     columns = COLUMNS
-    version = 3
+    version = 4
 
     last_time_us: npt.NDArray[np.int64]
     interval_s: npt.NDArray[np.float32]
@@ -91,3 +98,7 @@ class MeterState(KeyedState):
     calm: npt.NDArray[np.uint8]
     tail_threshold: npt.NDArray[np.float32]
     tail_excess: npt.NDArray[np.float32]
+    cluster_reach: npt.NDArray[np.float16]
+    cluster_peak: npt.NDArray[np.float32]
+    cluster_signal: npt.NDArray[np.uint8]
+    cluster_quiet: npt.NDArray[np.uint8]

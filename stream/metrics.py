@@ -1,5 +1,6 @@
 """Every Prometheus metric and its name: `meterstream_<component>_<what>_<unit>`, counted per batch, labels bounded."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -73,9 +74,13 @@ class WorkerMetrics:
     Args:
         registry: where `/metrics` reads it.
         part: of the names, `worker` for readings and `market` for ticks.
+        levels: name of each level of scores and where it begins, rising; none are counted without.
     """
 
-    def __init__(self, registry: CollectorRegistry, part: str = "worker") -> None:
+    def __init__(
+        self, registry: CollectorRegistry, part: str = "worker", levels: Mapping[str, float] | None = None
+    ) -> None:
+        self._levels = levels or {}
         prefix = f"meterstream_{part}"
 
         def counter(name: str, text: str, labels: tuple[str, ...] = ()) -> Counter:
@@ -86,6 +91,7 @@ class WorkerMetrics:
         self.stored = counter("stored_readings", "Readings or ticks stored as new rows.", ("flag",))
         self.duplicates = counter("duplicate_readings", "Readings or ticks that were stored already.")
         self.rejected = counter("rejected_readings", "What could not be taken.", ("reason",))
+        self.scored = counter("scored_readings", "Readings or ticks whose score reached a level.", ("level",))
         self.alerts = counter("alerts", "Alerts produced.", ("kind",))
         self.lost = counter("lost_records", "Records that Kafka had dropped before they were stored.")
         self.latest = counter("latest_values", "Newest values offered to Redis.")
@@ -126,6 +132,10 @@ class WorkerMetrics:
         counts = np.bincount(delivery.rows.flag[stored.fresh], minlength=len(FLAGS))
         for flag, count in zip(FLAGS, counts.tolist(), strict=True):
             self.stored.labels(flag).inc(count)
+        reached = np.digitize(delivery.rows.score[stored.fresh], list(self._levels.values()))
+        unscored = np.isnan(delivery.rows.score[stored.fresh])
+        for place, level in enumerate(self._levels, start=1):
+            self.scored.labels(level).inc(int(np.count_nonzero((reached == place) & ~unscored)))
         for alert in delivery.alerts:
             self.alerts.labels(alert.kind).inc()
         self.batch.observe(len(delivery.rows))

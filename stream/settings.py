@@ -2,11 +2,21 @@
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from processors.judge import Judging
 from schemas.errors import ConfigurationError
 from stream.stack.settings import StackSettings
 
@@ -65,6 +75,33 @@ class WorkerSettings(_Group):
     metrics_port: int = Field(default=0, ge=0, description="HTTP port of /metrics and /health; 0 finds a free one")
 
 
+class ScoringSettings(_Group):
+    """What scores stand for, and what follows from them."""
+
+    alert_budget: PositiveFloat = Field(
+        default=100.0, description="alerts per 10,000 healthy meters and day that a score of 0.85 stands for"
+    )
+    monitoring: float = Field(default=0.70, gt=0, le=1, description="scores from here on are counted as worth watching")
+    warning: float = Field(default=0.85, gt=0, le=1, description="scores from here on are alerts")
+    critical: float = Field(default=0.95, gt=0, le=1, description="scores from here on are critical alerts")
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if not self.monitoring <= self.warning <= self.critical:
+            raise ValueError("monitoring, warning and critical must not fall in this order")
+        return self
+
+    @property
+    def levels(self) -> dict[str, float]:
+        """Name of each level and the score where it begins, rising."""
+        return {"monitoring": self.monitoring, "warning": self.warning, "critical": self.critical}
+
+    @property
+    def judging(self) -> Judging:
+        """The bounds of judgement."""
+        return Judging(**self.levels, budget=self.alert_budget)
+
+
 class ModelSettings(_Group):
     """Models that score readings; where there is none, each meter's own past is all that scores."""
 
@@ -94,6 +131,7 @@ class Settings(BaseSettings):
     mqtt: MqttSettings = MqttSettings()
     bridge: BridgeSettings = BridgeSettings()
     worker: WorkerSettings = WorkerSettings()
+    scoring: ScoringSettings = ScoringSettings()
     models: ModelSettings = ModelSettings()
 
     @property

@@ -135,10 +135,10 @@ def build_app(
     """
     app = _new_app(settings, endpoints, name, meters.partitions)
     registry = CollectorRegistry()
-    metrics = WorkerMetrics(registry)
+    metrics = WorkerMetrics(registry, levels=settings.scoring.levels)
     serving = ModelServing(Registry(settings.models_dir), settings.models.name, metrics)
     serving.refresh()
-    readings = open_lane(app, settings, endpoints, _readings(meters, sinks, serving), metrics)
+    readings = open_lane(app, settings, endpoints, _readings(meters, sinks, serving, settings.scoring.judging), metrics)
     ticks = open_lane(app, settings, endpoints, _ticks(market, sinks, markets), WorkerMetrics(registry, "market"))
     _add_lane(app, settings, readings)
     _add_lane(app, settings, ticks)
@@ -154,8 +154,8 @@ def build_app(
     return WorkerApp(app, (readings, ticks), registry)
 
 
-def _readings(source: Source, sinks: Sinks, serving: ModelServing) -> Plan[Step, Rows]:
-    topic, limits, judging = source.topic.name, Limits(), Judging()
+def _readings(source: Source, sinks: Sinks, serving: ModelServing, judging: Judging) -> Plan[Step, Rows]:
+    topic, limits = source.topic.name, Limits()
     return Plan(
         source=source,
         table="meter-state",

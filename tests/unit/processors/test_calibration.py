@@ -24,3 +24,9 @@ def test_what_cannot_be_said_is_not_a_number() -> None:
 
 def test_what_never_happens_scores_one_and_what_always_happens_zero() -> None:
     assert score_of(np.array([0.0, 1.0]), np.array([QUARTER_S] * 2)).tolist() == [1.0, pytest.approx(0.0, abs=0.01)]
+
+
+def test_half_the_budget_makes_every_score_twice_as_rare() -> None:
+    share = np.array([1 / (200 * READINGS_PER_DAY)])
+    assert score_of(share, np.array([QUARTER_S]), budget=50.0)[0] == pytest.approx(0.85, abs=1e-6)
+    assert score_of(share, np.array([QUARTER_S]), budget=100.0)[0] > 0.85

@@ -3,6 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
+from processors.judge import Judging
 from schemas.errors import ConfigurationError
 from stream import settings
 from stream.settings import Settings
@@ -63,3 +64,16 @@ def test_a_value_that_does_not_fit_is_named(monkeypatch: pytest.MonkeyPatch, nam
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValidationError):
         Settings().log_level = "debug"  # type: ignore[misc]
+
+
+def test_levels_of_scores_and_the_budget_of_alerts_reach_judgement(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("METERSTREAM_SCORING__WARNING", "0.9")
+    monkeypatch.setenv("METERSTREAM_SCORING__ALERT_BUDGET", "20")
+    found = settings.load().scoring
+    assert found.judging == Judging(monitoring=0.70, warning=0.9, critical=0.95, budget=20.0)
+
+
+def test_levels_that_fall_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("METERSTREAM_SCORING__MONITORING", "0.9")
+    with pytest.raises(ConfigurationError, match="must not fall"):
+        settings.load()
