@@ -14,8 +14,8 @@ from stream.outage import Outage
 
 #: Shortest time between two writes [s].
 _PAUSE_S = 0.25
-#: A write that takes a second is followed by a pause of four: at most a fifth of the worker goes into this.
-_PAUSE_PER_WRITE = 4.0
+#: A write that takes a second is followed by a pause of nine: at most a tenth of the worker goes into this.
+_PAUSE_PER_WRITE = 9.0
 #: A Redis that hangs makes a write long without any work: values must not be stale for minutes afterwards [s].
 _LONGEST_PAUSE_S = 5.0
 R = TypeVar("R", bound=StoredRows[Any])
