@@ -1,20 +1,13 @@
 """`meterstream replay`: publish a recorded file through MQTT."""
 
 import json
-import math
-import signal
 import sys
-import threading
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from schemas.errors import MeterstreamError, MissingColumns
 from simulators.messages import MOST_PER_MESSAGE, PER_MESSAGE, Mode
@@ -25,31 +18,16 @@ from simulators.replay.formats import FORMATS
 from simulators.replay.recorded import Order, Recorded, open_recorded
 from simulators.replay.recording import Findings, Options
 from simulators.replay.zones import parse_zone
-from simulators.transport import Tally
 from stream import settings
 from stream.bridge.url import read_url, tls_context
+from stream.cli.progress import progress, stop_on_interrupt
+from stream.cli.quantities import Speedup
 from stream.endpoints import resolve
 
 #: Problems shown in the terminal; all are counted, and --json has more of them.
 _SHOWN = 20
 _IN_JSON = 100
 _INTERRUPTED = 130
-
-
-class _Speedup(click.ParamType):
-    name = "X|max"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read a number above 0, or `max`."""
-        if value == "max":
-            return UNPACED
-        try:
-            number = float(value)
-        except ValueError:
-            number = math.nan
-        if not 0 < number < math.inf:
-            self.fail(f"{value!r} is neither a number above 0 nor 'max'", param, ctx)
-        return number
 
 
 _FORMATS_HELP = "\n".join(f"{form.name:14} {form.summary}" for form in FORMATS.values())
@@ -71,7 +49,7 @@ _FORMATS_HELP = "\n".join(f"{form.name:14} {form.summary}" for form in FORMATS.v
 @click.option("--format", "format_name", required=True, metavar="NAME", help="Format of the file, see above.")
 @click.option(
     "--speedup",
-    type=_Speedup(),
+    type=Speedup(),
     metavar="X|max",
     default="max",
     show_default=True,
@@ -138,7 +116,7 @@ def _open(file: Path, format_name: str, choices: dict[str, Any]) -> Recorded:
 
 
 def _publish(recorded: Recorded, choices: dict[str, Any]) -> PublishReport:
-    with _progress(recorded.total) as (watch, tell), _stop_on_interrupt(tell) as stop:
+    with progress(recorded.total, "readings") as (watch, tell), stop_on_interrupt(tell) as stop:
         transport = MqttTransport(_address(), f"meterstream-replay-{uuid.uuid4().hex[:12]}", stop=stop, tell=tell)
         publisher = Publisher(
             transport,
@@ -159,45 +137,6 @@ def _address() -> Address:
     chosen = settings.load()
     url = read_url(resolve(chosen, ["mqtt_url"]).mqtt_url, chosen.mqtt)
     return Address(url.host, url.port, url.username, url.password, tls_context(url, chosen.mqtt))
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[tuple[Callable[[Tally, Tally], None], Callable[[str], None]]]:
-    console = Console(stderr=True)
-    columns = (
-        BarColumn(),
-        TaskProgressColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]:,.0f} readings/s"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("", total=total, rate=0.0)
-
-        def watch(_sent: Tally, acked: Tally) -> None:
-            progress.update(task, completed=acked.readings, rate=progress.tasks[0].speed or 0.0)
-
-        yield watch, lambda line: console.print(line, style="yellow", highlight=False)
-
-
-@contextmanager
-def _stop_on_interrupt(tell: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
-    """Turn the first SIGINT or SIGTERM into a polite end; the second one ends at once."""
-    asked = threading.Event()
-
-    def ask(number: int, _frame: object) -> None:
-        if asked.is_set():
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
-        asked.set()
-        tell("stopping; what is under way is still being acknowledged")
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield asked.is_set
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _as_json(file: Path, format_name: str, report: PublishReport, findings: Findings) -> dict[str, Any]:
