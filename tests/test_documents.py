@@ -21,6 +21,7 @@ DOCUMENTS = (
     "CONTRIBUTING.md",
     "MODELS.md",
     "RELIABILITY.md",
+    "SIMULATOR.md",
     "CHANGELOG.md",
 )
 ROOMS = ("schemas", "processors", "models", "sinks", "simulators", "stream", "infra", "tests")
