@@ -112,13 +112,14 @@ def _print(found: Score) -> None:
         faults.add_row(
             one.fault.value, str(one.labelled), str(one.detected), share(one.recall), share(one.precision), *delays
         )
-    signs = _table("signs", "all", "on a fault", "precision", "unplaced")
-    for kind in found.kinds:
-        signs.add_row(kind.kind, f"{kind.signs:,}", f"{kind.true:,}", share(kind.precision), f"{kind.unplaced:,}")
-    kinds = sorted({kind for row in found.confusion.values() for kind in row})
-    confusion = _table("found by", *kinds)
+    # Signs have numbers: a column for each name would be too wide for any terminal.
+    signs = _table("signs", "no.", "all", "on a fault", "precision", "unplaced")
+    confusion = _table("found by sign no.", *(str(number) for number, _ in enumerate(found.kinds, 1)))
+    for number, kind in enumerate(found.kinds, 1):
+        told = f"{kind.signs:,}", f"{kind.true:,}", share(kind.precision), f"{kind.unplaced:,}"
+        signs.add_row(kind.kind, str(number), *told)
     for name, row in found.confusion.items():
-        confusion.add_row(name, *(f"{row.get(kind, 0):,}" for kind in kinds))
+        confusion.add_row(name, *(f"{row[kind.kind]:,}" if row.get(kind.kind) else "·" for kind in found.kinds))
     for table in (faults, signs, confusion) if found.kinds else (faults,):
         console.print(table)
     if not found.kinds:
