@@ -4,6 +4,9 @@ import numpy as np
 import numpy.typing as npt
 
 from processors.keyed_state import Columns, KeyedState
+from processors.vee.memory import MEMORY
+from schemas.layout import Positions
+from schemas.meter_class import Codes
 
 #: Signals whose tails a meter learns, in the order of `processors.signals.SIGNALS`.
 SIGNALS = 11
@@ -11,7 +14,7 @@ SIGNALS = 11
 #: Before any reading.
 NEVER_US = int(np.iinfo(np.int64).min)
 
-#: Column -> (type, values per meter, value of a new row). 580 bytes per meter in all.
+#: Column -> (type, values per meter, value of a new row). 794 bytes per meter in all.
 COLUMNS: Columns = {
     "last_time_us": ("i8", 1, NEVER_US),
     "interval_s": ("f4", 1, 0),
@@ -40,6 +43,7 @@ COLUMNS: Columns = {
     "cluster_peak": ("f4", 1, 0),
     "cluster_signal": ("u1", 1, 0),
     "cluster_quiet": ("u1", 1, 0),
+    **MEMORY,
 }
 
 
@@ -70,10 +74,11 @@ class MeterState(KeyedState):
         cluster_reach: how far outliers reach, by signal [decades]; cluster_peak, cluster_signal, cluster_quiet: the
             highest reading of the cluster that is going on, of which signal, and readings since the last one of it; see
             `processors.clusters`.
+        vee_...: what the rules remember, see `processors.vee.memory`.
     """
 
     columns = COLUMNS
-    version = 4
+    version = 5
 
     last_time_us: npt.NDArray[np.int64]
     interval_s: npt.NDArray[np.float32]
@@ -102,3 +107,12 @@ class MeterState(KeyedState):
     cluster_peak: npt.NDArray[np.float32]
     cluster_signal: npt.NDArray[np.uint8]
     cluster_quiet: npt.NDArray[np.uint8]
+    vee_kwh: npt.NDArray[np.float64]
+    vee_voltage: npt.NDArray[np.float32]
+    vee_register: npt.NDArray[np.float64]
+    vee_class: npt.NDArray[np.uint8]
+    vee_status: npt.NDArray[np.uint8]
+
+    def register(self, rows: Positions, classes: Codes, statuses: Codes) -> None:
+        """Take over what the registry says of meters."""
+        self.vee_class[rows], self.vee_status[rows] = classes, statuses

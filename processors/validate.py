@@ -40,15 +40,21 @@ class Limits:
 FAILURES: tuple[tuple[Reason, str], ...] = (
     (Reason.TIME_IN_FUTURE, "reading_time is further ahead of its arrival than allowed"),
     (Reason.TIME_TOO_OLD, "reading_time is before the earliest credible time"),
+    (Reason.VOLTAGE_IN_OTHER_UNIT, "voltage is credible in dV, cV, mV or kV, not in V"),
     (Reason.VOLTAGE_OUT_OF_RANGE, "voltage is outside the credible range"),
     (Reason.POWER_FACTOR_OUT_OF_RANGE, "power_factor is outside 0 to 1"),
     (Reason.NEGATIVE_ENERGY, "consumption_kwh, export_kwh or register_kwh is negative"),
     (Reason.OUT_OF_RANGE, "a measure is larger than anything credible"),
 )
 
+#: dV, cV, mV and kV as times V.
+_OTHER_UNITS = (10.0, 100.0, 1_000.0, 0.001)
 _ENERGIES = ("consumption_kwh", "export_kwh")
 _NEVER_NEGATIVE = (*_ENERGIES, "register_kwh")
-_OTHERS = ("demand_kw", "current_amps", "register_kwh", "reactive_kvarh", "frequency_hz", "temperature_c")
+_OTHERS = (
+    *("demand_kw", "current_amps", "register_kwh", "reactive_kvarh", "frequency_hz", "temperature_c"),
+    *("voltage_l2", "voltage_l3", "current_l2_amps", "current_l3_amps"),
+)
 
 
 def validate(batch: ReadingBatch, arrived_us: Ints, limits: Limits) -> Codes:
@@ -65,6 +71,7 @@ def validate(batch: ReadingBatch, arrived_us: Ints, limits: Limits) -> Codes:
     failures = (
         batch.time_us > arrived_us + int(limits.future_s * 1e6),
         batch.time_us < int(limits.earliest_s * 1e6),
+        _slipped(voltage, limits),
         _outside(voltage, limits.voltage_min, limits.voltage_max),
         _outside(power_factor, 0.0, 1.0),
         _any(batch, _NEVER_NEGATIVE, -np.inf, 0.0),
@@ -81,6 +88,14 @@ def validate(batch: ReadingBatch, arrived_us: Ints, limits: Limits) -> Codes:
 def _outside(values: Floats, low: float, high: float) -> Mask:
     # NaN stands for null and compares false on both sides: a missing optional is fine.
     return (values < low) | (values > high)
+
+
+def _slipped(voltage: Floats, limits: Limits) -> Mask:
+    """Say where a voltage is inside the credible range in another unit only: one slip, not many overvoltages."""
+    found = np.zeros(len(voltage), dtype=bool)
+    for times in _OTHER_UNITS:
+        found |= (voltage >= limits.voltage_min * times) & (voltage <= limits.voltage_max * times)
+    return found
 
 
 def _any(batch: ReadingBatch, names: tuple[str, ...], above: float, below: float) -> Mask:

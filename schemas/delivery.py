@@ -116,6 +116,11 @@ class Rows(StoredRows[ReadingBatch]):
         group_id: int64[n], database key of its transformer, 0 without one.
         flag: int8[n], code of a `QualityFlag`.
         score: float32[n], NaN where not scored.
+        failed: int64[n], bit k is set where the rule with bit k failed.
+        warned: int64[n], the same for warnings.
+        nem12: int16[n], NEM12 quality letter and method, as a code.
+        espi: int16[n], ESPI quality bits.
+        rule_set: int32[n], version of the rule set that said so.
         newest: bool[n], true where a reading is newer than every earlier one of its meter.
         partition: int64[n], Kafka partition.
         offset: int64[n], Kafka offset.
@@ -128,13 +133,21 @@ class Rows(StoredRows[ReadingBatch]):
     group_id: Ints
     flag: npt.NDArray[np.int8]
     score: npt.NDArray[np.float32]
+    failed: Ints
+    warned: Ints
+    nem12: npt.NDArray[np.int16]
+    espi: npt.NDArray[np.int16]
+    rule_set: npt.NDArray[np.int32]
     newest: Mask
     partition: Ints
     offset: Ints
     arrived_us: Ints
     mark_us: Ints
 
-    _ARRAYS = ("meter_id", "group_id", "flag", "score", "newest", "partition", "offset", "arrived_us", "mark_us")
+    _ARRAYS = (
+        *("meter_id", "group_id", "flag", "score", "failed", "warned", "nem12", "espi", "rule_set", "newest"),
+        *("partition", "offset", "arrived_us", "mark_us"),
+    )
 
     @property
     def key_id(self) -> Ints:

@@ -43,9 +43,16 @@ class Reading(BaseModel):
     reactive_kvarh: float | None = Field(default=None, description="reactive energy in the interval [kvarh]")
     frequency_hz: float | None = Field(default=None, description="mains frequency [Hz]")
     temperature_c: float | None = Field(default=None, description="temperature at the meter [degree Celsius]")
+    voltage_l2: float | None = Field(default=None, description="phase to neutral of the second phase [V]")
+    voltage_l3: float | None = Field(default=None, description="phase to neutral of the third phase [V]")
+    current_l2_amps: float | None = Field(default=None, description="current of the second phase [A]")
+    current_l3_amps: float | None = Field(default=None, description="current of the third phase [A]")
     sequence: Int64 | None = Field(default=None, description="the meter's own message counter")
     source_quality: str | None = Field(default=None, max_length=MAX_TEXT, description="quality as its source gave it")
     phase: str | None = Field(default=None, max_length=MAX_TEXT, description="which phase, where a meter sends several")
+    device: str | None = Field(
+        default=None, max_length=MAX_TEXT, description="number of the device behind the meter number"
+    )
 
 
 class ReadingBatch(ColumnBatch):
@@ -66,14 +73,24 @@ class ReadingBatch(ColumnBatch):
                 ("reactive_kvarh", pa.float64()),
                 ("frequency_hz", pa.float64()),
                 ("temperature_c", pa.float64()),
+                ("voltage_l2", pa.float64()),
+                ("voltage_l3", pa.float64()),
+                ("current_l2_amps", pa.float64()),
+                ("current_l3_amps", pa.float64()),
                 ("sequence", pa.int64()),
                 ("source_quality", pa.string()),
                 ("phase", pa.string()),
+                ("device", pa.string()),
             ]
         ),
         identity=("meter_number",),
         time="reading_time",
-        text_limit={"meter_number": MAX_METER_NUMBER, "source_quality": MAX_TEXT, "phase": MAX_TEXT},
+        text_limit={
+            "meter_number": MAX_METER_NUMBER,
+            "source_quality": MAX_TEXT,
+            "phase": MAX_TEXT,
+            "device": MAX_TEXT,
+        },
     )
 
     @property

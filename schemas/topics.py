@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 CONTENT_TYPE = "content-type"
+#: Header that names where a record's readings come from, for rules that tell sources apart.
+SOURCE = "source"
 JSON = "application/json"
 ARROW = "application/vnd.apache.arrow.stream"
 

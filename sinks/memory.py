@@ -12,6 +12,7 @@ from processors.windows import summarise
 from schemas.delivery import CONFLICT, NO_WATERMARK_US, Delivery, Position, Rows, Stored, StoredRows
 from schemas.errors import MeterstreamError, OffsetConflict, RowsRefused
 from schemas.layout import Ints
+from schemas.meter_class import Codes, class_codes, status_codes
 from schemas.registry import RegistryEntry
 from schemas.rejected import Rejected
 from schemas.windows import WINDOW_LENGTHS_S
@@ -63,6 +64,7 @@ class MemoryStore:
         self._meters: dict[str, int] = {}
         self._transformers: dict[str, int] = {}
         self._transformer_of: dict[str, int] = {}
+        self._entries: dict[str, RegistryEntry] = {}
         self._failures: Iterator[MeterstreamError | AfterCommit | None] = iter(failures)
 
     async def open(self) -> None:
@@ -81,6 +83,14 @@ class MemoryStore:
         groups = [self._transformer_of.get(name, 0) for name in keys]
         return np.array(ids, dtype=np.int64), np.array(groups, dtype=np.int64)
 
+    async def standing(self, meter_numbers: Sequence[str]) -> tuple[Codes, Codes]:
+        """Return what the entries of the registry say."""
+        entries = [self._entries.get(name) for name in meter_numbers]
+        return (
+            class_codes([entry.customer_class if entry else None for entry in entries]),
+            status_codes([entry.status if entry else "unregistered" for entry in entries]),
+        )
+
     async def register(self, entries: Sequence[RegistryEntry]) -> None:
         """Take over where meters stand in the grid; transformers are numbered from 1 in the order of their coming."""
         for entry in entries:
@@ -88,6 +98,7 @@ class MemoryStore:
             if entry.transformer is not None:
                 number = self._transformers.setdefault(entry.transformer, len(self._transformers) + 1)
             self._transformer_of[entry.meter_number] = number
+            self._entries[entry.meter_number] = entry
 
     async def keep_rejected(self, rejected: Sequence[Rejected]) -> None:
         """Keep what was rejected; one that is there already stays as it is."""

@@ -3,7 +3,7 @@
 import pyarrow as pa
 
 from schemas.delivery import CONFLICT, Rows
-from schemas.quality import FLAGS
+from schemas.quality import FLAGS, nem12_text
 from sinks.copy_binary import CopyColumn, instant, integer, number, text
 from sinks.table import Table
 
@@ -18,8 +18,12 @@ _MEASURES = (
     "reactive_kvarh",
     "frequency_hz",
     "temperature_c",
+    "voltage_l2",
+    "voltage_l3",
+    "current_l2_amps",
+    "current_l3_amps",
 )
-_TEXTS = ("source_quality", "phase")
+_TEXTS = ("source_quality", "phase", "device")
 _FLAG_LABELS = pa.array([str(flag) for flag in FLAGS])
 
 
@@ -33,6 +37,11 @@ def _columns(rows: Rows) -> list[CopyColumn]:
         *(text(batch.column(name)) for name in _TEXTS),
         text(_FLAG_LABELS.take(pa.array(rows.flag))),
         number(rows.score, ">f4"),
+        number(rows.failed, ">i8"),
+        number(rows.warned, ">i8"),
+        number(rows.rule_set, ">i4"),
+        text(nem12_text(rows.nem12)),
+        number(rows.espi, ">i2"),
         number(rows.partition, ">i4"),
         number(rows.offset, ">i8"),
         instant(rows.arrived_us),
@@ -50,6 +59,11 @@ READINGS = Table[Rows](
         **dict.fromkeys(_TEXTS, "text"),
         "quality_flag": "quality_flag",
         "anomaly_score": "real",
+        "failed_rules": "bigint",
+        "warned_rules": "bigint",
+        "rule_set": "integer",
+        "nem12_quality": "text",
+        "espi_quality": "smallint",
         "source_partition": "integer",
         "source_offset": "bigint",
         "arrived_at": "timestamptz",

@@ -5,6 +5,7 @@ from typing import Any, Protocol, TypeVar
 
 from schemas.delivery import Delivery, Position, Rows, Stored, StoredRows
 from schemas.layout import Ints
+from schemas.meter_class import Codes
 from schemas.registry import RegistryEntry
 from schemas.rejected import Rejected
 
@@ -49,6 +50,9 @@ class Journal(Protocol[R]):
 
 class Store(Journal[Rows], Protocol):
     """Where readings, the registry of meters and all rejects are kept; keys are meters, groups their transformers."""
+
+    async def standing(self, meter_numbers: Sequence[str]) -> tuple[Codes, Codes]:
+        """Return codes of class and status (`schemas.meter_class`) of meters that `resolve` has made known."""
 
     async def register(self, entries: Sequence[RegistryEntry]) -> None:
         """Take over where meters stand in the grid; a newer entry replaces an older one.

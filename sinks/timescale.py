@@ -11,6 +11,7 @@ import psycopg
 from processors.windows import summarise
 from schemas.delivery import Delivery, Rows, Stored
 from schemas.layout import Ints
+from schemas.meter_class import Codes, class_codes, status_codes
 from schemas.registry import RegistryEntry
 from schemas.rejected import Rejected
 from schemas.windows import WINDOW_LENGTHS_S
@@ -42,6 +43,12 @@ class TimescaleStore(PostgresJournal[Rows]):
             np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows)),
             np.fromiter((row[1] for row in rows), dtype=np.int64, count=len(rows)),
         )
+
+    async def standing(self, meter_numbers: Sequence[str]) -> tuple[Codes, Codes]:
+        """Return codes of class and status of meters that `resolve` has made known."""
+        async with self._connected() as connection:
+            rows = await (await connection.execute(sql.FIND_STANDING, (list(meter_numbers),))).fetchall()
+        return class_codes([row[0] for row in rows]), status_codes([row[1] for row in rows])
 
     async def register(self, entries: Sequence[RegistryEntry]) -> None:
         """Take over where meters stand in the grid; a newer entry replaces an older one."""

@@ -45,6 +45,11 @@ SELECT m.meter_id, coalesce(m.transformer_id, 0)
 FROM unnest(%s::text[]) WITH ORDINALITY AS wanted (meter_number, position)
 JOIN smart_meters m USING (meter_number) ORDER BY wanted.position
 """
+FIND_STANDING = """
+SELECT m.customer_class, m.status
+FROM unnest(%s::text[]) WITH ORDINALITY AS wanted (meter_number, position)
+JOIN smart_meters m USING (meter_number) ORDER BY wanted.position
+"""
 
 # The newest entry of a batch wins; an element keeps what it had where the entry does not say.
 REGISTER = """

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from schemas.delivery import Delivery, Stored
+from processors.vee.catalogue import RULES
+from schemas.delivery import Delivery, Rows, Stored
 from schemas.quality import FLAGS
 
 #: From "Kafka is next door" to "Kafka is struggling" [s].
@@ -89,6 +90,7 @@ class WorkerMetrics:
         self.records = counter("records", "Kafka records taken.")
         self.readings = counter("readings", "Readings or ticks accounted for.")
         self.stored = counter("stored_readings", "Readings or ticks stored as new rows.", ("flag",))
+        self.rules = counter("rule_findings", "Stored readings that a rule warned of or failed.", ("rule", "result"))
         self.duplicates = counter("duplicate_readings", "Readings or ticks that were stored already.")
         self.rejected = counter("rejected_readings", "What could not be taken.", ("reason",))
         self.scored = counter("scored_readings", "Readings or ticks whose score reached a level.", ("level",))
@@ -136,6 +138,13 @@ class WorkerMetrics:
         unscored = np.isnan(delivery.rows.score[stored.fresh])
         for place, level in enumerate(self._levels, start=1):
             self.scored.labels(level).inc(int(np.count_nonzero((reached == place) & ~unscored)))
+        if isinstance(delivery.rows, Rows):
+            self._findings(delivery.rows.where(stored.fresh))
         for alert in delivery.alerts:
             self.alerts.labels(alert.kind).inc()
         self.batch.observe(len(delivery.rows))
+
+    def _findings(self, rows: Rows) -> None:
+        for result, masks in (("fail", rows.failed), ("warn", rows.warned)):
+            for rule in RULES if masks.any() else ():
+                self.rules.labels(rule.id, result).inc(int(((masks >> rule.bit) & 1).sum()))

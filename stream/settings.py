@@ -71,6 +71,9 @@ class WorkerSettings(_Group):
     take_within_ms: PositiveFloat = Field(default=50.0, description="longest wait for records")
     lateness_s: PositiveFloat = Field(default=60.0, description="a window closes this long after its end")
     checkpoint_interval_s: PositiveFloat = Field(default=10.0, description="how often state is checkpointed")
+    rules_file: Path | None = Field(
+        default=None, description="rule set (TOML) in place of the engine's own; a change takes effect by itself"
+    )
     stall_timeout_s: PositiveFloat = Field(default=120.0, description="not live when offsets stand still this long")
     metrics_port: int = Field(default=0, ge=0, description="HTTP port of /metrics and /health; 0 finds a free one")
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 from schemas.codec import Decoded, decode
 from schemas.delivery import NO_WATERMARK_US, Delivery, Progress, Rows
 from schemas.layout import Layout
+from schemas.quality import ACTUAL
 from schemas.readings import ReadingBatch
 from stream.worker.intake import Record
 
@@ -73,6 +74,7 @@ def rows(
     newest: bool = True,
     flag: int = 0,
     score: float = float("nan"),
+    failed: int = 0,
     arrived_us: int | None = None,
 ) -> Rows:
     n = len(of)
@@ -86,6 +88,11 @@ def rows(
         group_id=whole(group_id),
         flag=np.full(n, flag, dtype=np.int8),
         score=np.full(n, score, dtype=np.float32),
+        failed=np.full(n, failed, dtype=np.int64),
+        warned=np.zeros(n, dtype=np.int64),
+        nem12=np.full(n, ACTUAL, dtype=np.int16),
+        espi=np.ones(n, dtype=np.int16),
+        rule_set=np.ones(n, dtype=np.int32),
         newest=np.full(n, newest),
         partition=whole(partition),
         offset=whole(offset),

@@ -5,13 +5,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from processors.vee.catalogue import RULES
+from processors.vee.rule_set import RuleSettings
 from schemas.alerts import Alert
 from schemas.bars import Bar
 from schemas.markets import DAY_S, Market
+from schemas.quality import FLAGS
 from schemas.readings import Reading
 from schemas.registry import RegistryEntry
 from schemas.rejected import Rejected
@@ -22,6 +26,7 @@ from stream.markets import load_markets
 from stream.settings import NESTED, PREFIX, Settings
 from stream.stack.settings import PREFIX as STACK_PREFIX
 from stream.stack.settings import StackSettings
+from stream.vee.rule_book import load_rules
 
 ROOT = Path(__file__).resolve().parent.parent
 NOMENCLATURE = ROOT / "NOMENCLATURE.md"
@@ -109,6 +114,23 @@ def _settings() -> str:
     return _table(("variable", "default", "what it sets"), *rows)
 
 
+def _rules() -> str:
+    def threshold(settings: RuleSettings, name: str) -> str:
+        value = settings.values[name][0, 0]
+        flag = FLAGS[getattr(settings, f"on_{name}")]
+        return "-" if np.isinf(value) else f"{value:g} ({flag})" if flag != "normal" else f"{value:g}"
+
+    known = load_rules(None).by_id
+    rows = [
+        (
+            rule.id, str(rule.bit), rule.reason, rule.about, rule.unit,
+            threshold(known[rule.id], "warn"), threshold(known[rule.id], "fail"),
+        )
+        for rule in RULES
+    ]  # fmt: skip
+    return _table(("rule", "bit", "reason", "what it looks for", "measure", "warns above", "fails above"), *rows)
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "reading": _model(Reading),
     "tick": _model(Tick),
@@ -120,6 +142,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "window": _model(WindowAggregate),
     "bar": _model(Bar),
     "topics": _topics,
+    "rules": _rules,
     "settings": _settings,
 }
 

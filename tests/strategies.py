@@ -13,7 +13,7 @@ from tests.builders import ARROW, DAY_US, JSON, START_US, payload, reading, rfc3
 #: Letters, digits and what needs escaping, in one to four bytes of UTF-8.
 PRINTABLE = st.characters(codec="utf-8", exclude_categories=("C", "Z")) | st.sampled_from(' "\\/')
 MEASURES = ReadingBatch.layout.floats
-OPTIONAL_TEXTS = ("source_quality", "phase")
+OPTIONAL_TEXTS = ("source_quality", "phase", "device")
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 credible_kwh = st.floats(0, 50, allow_subnormal=False)

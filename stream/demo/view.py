@@ -13,7 +13,16 @@ from stream.demo.snapshot import Snapshot
 
 _ALERTS, _REASONS = 6, 8
 _BAR = 30
-_COLOURS = {"normal": "green", "warning": "yellow", "anomaly": "red", "missing": "magenta"}
+_COLOURS = {
+    "normal": "green",
+    "warning": "yellow",
+    "anomaly": "red",
+    "missing": "magenta",
+    "monitoring": "blue",
+    "estimated": "magenta",
+    "edited": "magenta",
+    "rejected": "red",
+}
 
 
 def draw(now: Snapshot) -> RenderableType:

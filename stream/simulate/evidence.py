@@ -1,4 +1,4 @@
-"""What the engine said about a span of time: flags and alerts and rejects from its database, as signs.
+"""What the engine said about a span of time: flags, rules, alerts and rejects from its database, as signs.
 
 Of a fleet or of markets: a database may hold both, and neither is a false alarm about the other.
 """
@@ -21,6 +21,12 @@ _FLAGS: LiteralString = """
 SELECT 'flag/' || r.quality_flag, m.meter_number, r.reading_time
   FROM meter_readings r JOIN smart_meters m USING (meter_id)
  WHERE r.reading_time > %(since)s AND r.reading_time <= %(until)s AND r.quality_flag NOT IN ('normal', 'missing')
+"""
+_RULES: LiteralString = """
+SELECT 'rule/' || v.rule, m.meter_number, r.reading_time
+  FROM meter_readings r JOIN smart_meters m USING (meter_id)
+  JOIN vee_rules v ON (r.failed_rules | r.warned_rules) & (1::bigint << v.bit::int) <> 0
+ WHERE r.reading_time > %(since)s AND r.reading_time <= %(until)s AND (r.failed_rules <> 0 OR r.warned_rules <> 0)
 """
 _ALERTS: LiteralString = """
 SELECT 'alert/' || kind, substr(element, position('/' in element) + 1), occurred_at
@@ -71,13 +77,13 @@ def gather(database_url: str, since: datetime, until: datetime, *, markets: bool
         ConfigurationError: it has not been migrated.
     """
     span = {"since": since, "until": until, "markets": markets}
-    flags, watched = (_TICK_FLAGS, _WATCHED_SYMBOLS) if markets else (_FLAGS, _WATCHED)
+    flags, watched = ((_TICK_FLAGS,), _WATCHED_SYMBOLS) if markets else ((_FLAGS, _RULES), _WATCHED)
     with connected(database_url) as connection:
         # A database of before ticks were stored has alerts at most.
         (stored,) = connection.execute("SELECT to_regclass('market_ticks') IS NOT NULL").fetchone() or (False,)
         known = stored or not markets
         placed = [
-            row for query in ((flags, _ALERTS) if known else (_ALERTS,)) for row in connection.execute(query, span)
+            row for query in ((*flags, _ALERTS) if known else (_ALERTS,)) for row in connection.execute(query, span)
         ]
         rejects = _Rejects([] if markets else connection.execute(_REJECTS), since, until)
         (count,) = (connection.execute(watched, span).fetchone() or (0,)) if known else (0,)

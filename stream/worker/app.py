@@ -14,32 +14,22 @@ from faust.types import TP
 from prometheus_client import CollectorRegistry
 
 from models.registry import Registry
-from processors.judge import Judging
-from processors.market.series import SeriesState
-from processors.state import MeterState
-from processors.validate import Limits
-from schemas.bars import Bar
-from schemas.delivery import Rows
 from schemas.markets import Markets
 from schemas.registry import RegistryEntry
 from schemas.rejected import Rejected
-from schemas.tick_rows import TickRows
 from schemas.topics import GRID_WINDOWS, MARKET_BARS, MARKET_REJECTED, METERS_REGISTRY, METERS_REJECTED, TopicSpec
-from schemas.windows import WindowAggregate
-from sinks.outbox import Outbox
-from sinks.sink import Journal, Latest, Store
-from stream.market.flow import TickFlow, TickStep, tick_effects
+from sinks.sink import Store
 from stream.metrics import WorkerMetrics
 from stream.settings import Settings
 from stream.stack.endpoints import Endpoints
 from stream.topics import bootstrap_servers
+from stream.vee.rule_book import RuleBook
 from stream.worker.fetches import FetchTransport
-from stream.worker.flow import PartitionFlow, Step, effects
 from stream.worker.keepers import Keeper
-from stream.worker.lane import Lane, Plan, Source, open_lane
+from stream.worker.lane import Lane, Source, open_lane
 from stream.worker.outboxes import OutboxPublisher
+from stream.worker.plans import Sinks, readings_plan, ticks_plan
 from stream.worker.producer import KafkaProducer, producer_settings
-from stream.worker.publish import MARKET, METERS
 from stream.worker.serving import ModelServing, keep_fresh
 from stream.worker.watch import Look
 from stream.worker.worker import Worker
@@ -98,29 +88,15 @@ class WorkerApp:
         )
 
 
-@dataclass(frozen=True)
-class Sinks:
-    """Where everything goes.
-
-    Attributes:
-        store: readings, the registry and all rejects; open.
-        latest: newest readings.
-        windows: where closed windows are found.
-        ticks: market ticks and bars; open.
-        latest_ticks: newest ticks.
-        bars: where closed bars are found.
-    """
-
-    store: Store
-    latest: Latest[Rows]
-    windows: Outbox[WindowAggregate]
-    ticks: Journal[TickRows]
-    latest_ticks: Latest[TickRows]
-    bars: Outbox[Bar]
-
-
 def build_app(
-    settings: Settings, endpoints: Endpoints, name: str, meters: Source, market: Source, sinks: Sinks, markets: Markets
+    settings: Settings,
+    endpoints: Endpoints,
+    name: str,
+    meters: Source,
+    market: Source,
+    sinks: Sinks,
+    markets: Markets,
+    rules: RuleBook,
 ) -> WorkerApp:
     """Wire the whole flow.
 
@@ -132,14 +108,15 @@ def build_app(
         market: the topic of ticks.
         sinks: where everything goes.
         markets: the definitions.
+        rules: the rule set in force.
     """
     app = _new_app(settings, endpoints, name, meters.partitions)
     registry = CollectorRegistry()
     metrics = WorkerMetrics(registry, levels=settings.scoring.levels)
     serving = ModelServing(Registry(settings.models_dir), settings.models.name, metrics)
     serving.refresh()
-    readings = open_lane(app, settings, endpoints, _readings(meters, sinks, serving, settings.scoring.judging), metrics)
-    ticks = open_lane(app, settings, endpoints, _ticks(market, sinks, markets), WorkerMetrics(registry, "market"))
+    readings = open_lane(app, settings, endpoints, readings_plan(meters, sinks, serving, rules, settings.scoring.judging), metrics)
+    ticks = open_lane(app, settings, endpoints, ticks_plan(market, sinks, markets), WorkerMetrics(registry, "market"))
     _add_lane(app, settings, readings)
     _add_lane(app, settings, ticks)
     rejects = Keeper(app, Rejected, sinks.store.keep_rejected)
@@ -151,37 +128,8 @@ def build_app(
     app.task(partial(keep_fresh, app, producer, serving, settings.models.refresh_s))
     app.task(OutboxPublisher(producer, sinks.windows, GRID_WINDOWS.name, lambda window: window.element).run)
     app.task(OutboxPublisher(producer, sinks.bars, MARKET_BARS.name, lambda bar: f"{bar.market}/{bar.symbol}").run)
+    app.task(rules.run)
     return WorkerApp(app, (readings, ticks), registry)
-
-
-def _readings(source: Source, sinks: Sinks, serving: ModelServing, judging: Judging) -> Plan[Step, Rows]:
-    topic, limits = source.topic.name, Limits()
-    return Plan(
-        source=source,
-        table="meter-state",
-        state=MeterState,
-        make_flow=lambda partition, state, offsets: PartitionFlow(
-            topic, partition, state, offsets, limits, judging, score=serving.score
-        ),
-        cut=effects,
-        journal=sinks.store,
-        latest=sinks.latest,
-        outlet=METERS,
-    )
-
-
-def _ticks(source: Source, sinks: Sinks, markets: Markets) -> Plan[TickStep, TickRows]:
-    topic = source.topic.name
-    return Plan(
-        source=source,
-        table="market-state",
-        state=SeriesState,
-        make_flow=lambda partition, state, offsets: TickFlow(topic, partition, state, offsets, markets),
-        cut=tick_effects,
-        journal=sinks.ticks,
-        latest=sinks.latest_ticks,
-        outlet=MARKET,
-    )
 
 
 def _new_app(settings: Settings, endpoints: Endpoints, name: str, partitions: int) -> Any:

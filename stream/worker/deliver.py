@@ -26,6 +26,7 @@ import structlog
 from processors.keyed_state import KeyedState
 from schemas.delivery import Delivery, Position, Stored, StoredRows
 from schemas.errors import DatabaseBehind, MeterstreamError, OffsetConflict, RowsRefused, ServiceUnavailable
+from schemas.layout import Positions
 from sinks.sink import Journal
 from stream.backoff import Backoff
 from stream.metrics import WorkerMetrics
@@ -37,6 +38,7 @@ from stream.worker.publish import Publisher
 T = TypeVar("T")
 S = TypeVar("S", bound=AnyStep)
 R = TypeVar("R", bound=StoredRows[Any])
+Describe = Callable[[Any, Positions, list[str]], Awaitable[None]]
 _log = structlog.get_logger("deliver")
 
 
@@ -51,6 +53,7 @@ class Deliverer(Generic[S, R]):
         newest: where newest values are kept.
         publisher: where alerts, rejects and clean records go.
         metrics: what the worker counts.
+        describe: learns more about keys (their state, rows and names) than the database's; may be tried again.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class Deliverer(Generic[S, R]):
         newest: NewestKeeper[R],
         publisher: Publisher[R],
         metrics: WorkerMetrics,
+        describe: Describe | None = None,
     ) -> None:
         self._topic = topic
         self._topic_id = topic_id
@@ -70,6 +74,7 @@ class Deliverer(Generic[S, R]):
         self._newest = newest
         self._publisher = publisher
         self._metrics = metrics
+        self._describe = describe
         self._positions: dict[int, Position] = {}
         self._outages = {name: Outage(name) for name in ("database", "kafka")} | {"redis": newest.outage}
 
@@ -152,6 +157,8 @@ class Deliverer(Generic[S, R]):
                 names = state.names_at(rows)
                 key_id, group_id = await self.patiently(partial(self._store.resolve, names))
                 state.resolve(rows, key_id, group_id)
+                if self._describe is not None:
+                    await self.patiently(partial(self._describe, state, rows, names))
 
     async def _write_what_fits(self, due: list[Effects[R]]) -> tuple[Delivery[R], Stored]:
         """Write; rows that the database will never take are rejected, so that they hold nobody up."""

@@ -11,7 +11,7 @@ from typing import Any
 from faust.transport.drivers.aiokafka import Consumer, Transport
 from faust.types import TP
 
-from schemas.topics import CONTENT_TYPE, TOPICS
+from schemas.topics import CONTENT_TYPE, SOURCE, TOPICS
 from stream.worker.intake import Record
 
 #: Not the changelogs, which Faust reads by itself.
@@ -34,7 +34,13 @@ class Fetch:
         self.topic, self.partition, self.offset = last.topic, last.partition, last.offset
         self.timestamp, self.timestamp_type = last.timestamp, last.timestamp_type
         self.value = tuple(
-            Record(record.offset, record.value or b"", content_type(record.headers), record.timestamp * 1000)
+            Record(
+                record.offset,
+                record.value or b"",
+                header(record.headers, CONTENT_TYPE),
+                record.timestamp * 1000,
+                header(record.headers, SOURCE),
+            )
             for record in records
         )
 
@@ -64,9 +70,9 @@ class FetchTransport(Transport):
     Consumer = FetchConsumer
 
 
-def content_type(headers: Sequence[tuple[str, Any]] | None) -> str | None:
-    """Return the `content-type` of a record's headers."""
+def header(headers: Sequence[tuple[str, Any]] | None, wanted: str) -> str | None:
+    """Return one of a record's headers, such as its `content-type`."""
     for name, value in headers or ():
-        if name == CONTENT_TYPE:
+        if name == wanted:
             return value.decode("latin-1") if isinstance(value, bytes) else value
     return None

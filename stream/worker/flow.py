@@ -11,12 +11,15 @@ from processors.judge import Judging, judge
 from processors.judgement import Judgement, Past
 from processors.state import MeterState
 from processors.validate import FAILURES, Limits, validate
+from processors.vee.check import Findings, check
+from processors.vee.rule_set import RuleSet
 from processors.windows import watermark
 from schemas.delivery import Position, Rows
-from schemas.layout import Ints, Positions
+from schemas.layout import Ints, Mask, Positions
+from schemas.quality import stronger
 from schemas.readings import ReadingBatch
 from schemas.rejected import Rejected
-from stream.worker.intake import Effects, Intake, Record, due_rejects, due_rows, progress_of
+from stream.worker.intake import Effects, Intake, Record, Taken, due_rejects, due_rows, progress_of
 
 #: A model's scores of readings, float32[n], 0 to 1, NaN where it has nothing to say. They depend on a reading and its
 #: meter's past alone, and change nothing of the state, so that a replay may run with another model.
@@ -40,6 +43,7 @@ class Step:
         state_rows: intp[n], row of each reading's meter.
         offset: int64[n], Kafka offset.
         arrived_us: int64[n], arrival [us].
+        findings: what the rules said of each.
         judgement: what was found of each.
         rejected: each with the offset of its record.
         rejected_at: int64[r], those offsets.
@@ -52,6 +56,7 @@ class Step:
     state_rows: Positions
     offset: Ints
     arrived_us: Ints
+    findings: Findings
     judgement: Judgement
     rejected: list[Rejected]
     rejected_at: Ints
@@ -67,6 +72,7 @@ class PartitionFlow(Intake[ReadingBatch, MeterState]):
         shard_offset: int64[k], first offset that each shard of the state has not seen.
         limits: validation bounds.
         judging: judgement bounds.
+        rules: gives the rule set as it is now.
         next_offset: where to begin.
         score: of the model that serves.
 
@@ -82,6 +88,7 @@ class PartitionFlow(Intake[ReadingBatch, MeterState]):
         shard_offset: Ints,
         limits: Limits,
         judging: Judging,
+        rules: Callable[[], RuleSet],
         next_offset: int = 0,
         score: Score = no_model,
     ) -> None:
@@ -89,6 +96,7 @@ class PartitionFlow(Intake[ReadingBatch, MeterState]):
         self._limits = limits
         self._judging = judging
         self._score = score
+        self._rules = rules
 
     def process(self, records: Sequence[Record]) -> Step | None:
         """Take records in order; those already processed are passed over.
@@ -102,7 +110,9 @@ class PartitionFlow(Intake[ReadingBatch, MeterState]):
         taken = taken.without(validate(taken.batch, taken.arrived_us, self._limits), FAILURES, self._source)
         batch = taken.batch
         rows = self.state.rows(batch.meter_number)
-        judgement = judge(batch, rows, self.state, self._judging, self._seen(rows, taken.offset))
+        seen = self._seen(rows, taken.offset)
+        findings = self._check(taken, rows, seen)
+        judgement = judge(batch, rows, self.state, self._judging, seen)
         # The more unusual of two views: that of the meter's own past, and that of all meters.
         score = np.fmax(judgement.score, self._score(batch, judgement.past))
         return Step(
@@ -113,10 +123,18 @@ class PartitionFlow(Intake[ReadingBatch, MeterState]):
             rows,
             taken.offset,
             taken.arrived_us,
+            findings,
             replace(judgement, score=score),
             taken.rejected,
             taken.rejected_at,
         )
+
+    def _check(self, taken: Taken[ReadingBatch], rows: Positions, seen: Mask | None) -> Findings:
+        rules = self._rules()
+        source = None
+        if rules.sources:
+            source = np.array([rules.source_code(name) for name in taken.sources], dtype=np.intp)[taken.record]
+        return check(taken.batch, rows, self.state, taken.arrived_us, rules, source, seen)
 
 
 def effects(step: Step, state: MeterState, position: Position, lost_records: int = 0) -> Effects[Rows] | None:
@@ -142,8 +160,13 @@ def effects(step: Step, state: MeterState, position: Position, lost_records: int
         batch=step.batch.where(due),
         meter_id=state.key_id[step.state_rows[due]],
         group_id=state.group_id[step.state_rows[due]],
-        flag=step.judgement.flag[due],
+        flag=stronger(step.judgement.flag[due], step.findings.flag[due]),
         score=step.judgement.score[due],
+        failed=step.findings.failed[due],
+        warned=step.findings.warned[due],
+        nem12=step.findings.nem12[due],
+        espi=step.findings.espi[due],
+        rule_set=step.findings.rule_set[due],
         newest=step.judgement.in_order[due],
         partition=np.full(int(due.sum()), step.partition, dtype=np.int64),
         offset=step.offset[due],

@@ -10,8 +10,9 @@ from itertools import chain
 from typing import Any
 
 from schemas.errors import GapTooLarge
+from schemas.topics import CONTENT_TYPE, SOURCE
 from stream.topic_reader import Span, TopicReader
-from stream.worker.fetches import content_type
+from stream.worker.fetches import header
 from stream.worker.intake import Record
 
 #: More missing records than this are left to a fresh start, which reads them in the ordinary way.
@@ -64,4 +65,5 @@ class GapReader:
 
 
 def _record(found: Any) -> Record:
-    return Record(found.offset(), found.value() or b"", content_type(found.headers()), found.timestamp()[1] * 1000)
+    content_type, source = (header(found.headers(), name) for name in (CONTENT_TYPE, SOURCE))
+    return Record(found.offset(), found.value() or b"", content_type, found.timestamp()[1] * 1000, source)

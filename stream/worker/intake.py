@@ -79,12 +79,14 @@ class Record:
         payload: its value.
         content_type: its `content-type` header, None when absent.
         arrived_us: its timestamp [us].
+        source: its `source` header, None when absent.
     """
 
     offset: int
     payload: bytes
     content_type: str | None
     arrived_us: int
+    source: str | None = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,8 @@ class Taken(Generic[B]):
         arrived_us: int64[n], arrival [us].
         rejected: what could not be taken.
         rejected_at: int64[r], the offsets of that.
+        record: int64[n], position of each row's record.
+        sources: what each record says of where it comes from.
     """
 
     batch: B
@@ -104,6 +108,8 @@ class Taken(Generic[B]):
     arrived_us: Ints
     rejected: list[Rejected]
     rejected_at: Ints
+    record: Ints
+    sources: list[str | None]
 
     def without(self, codes: Codes, failures: Sequence[tuple[Reason, str]], source: Callable[[int], str]) -> "Taken[B]":
         """Return the same with some rows rejected.
@@ -136,6 +142,8 @@ class Taken(Generic[B]):
             self.arrived_us[~invalid],
             self.rejected + rejected,
             np.r_[self.rejected_at, self.offset[invalid]],
+            self.record[~invalid],
+            self.sources,
         )
 
 
@@ -178,7 +186,15 @@ class Intake(Generic[B, S]):
         ]
         rejected_at = np.fromiter((offsets[fault.source] for fault in decoded.faults), dtype=np.int64)
         self.next_offset = int(offsets[-1]) + 1
-        return Taken(decoded.batch, offsets[decoded.source], arrivals[decoded.source], rejected, rejected_at)
+        return Taken(
+            decoded.batch,
+            offsets[decoded.source],
+            arrivals[decoded.source],
+            rejected,
+            rejected_at,
+            decoded.source,
+            [record.source for record in records],
+        )
 
     def _seen(self, rows: Positions, offset: Ints) -> Mask | None:
         """Say which rows the restored state had seen already; None once all its shards are caught up with."""

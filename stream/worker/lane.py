@@ -12,7 +12,7 @@ from stream.metrics import WorkerMetrics
 from stream.settings import Settings
 from stream.stack.endpoints import Endpoints
 from stream.worker.checkpoints import Checkpoints
-from stream.worker.deliver import Deliverer
+from stream.worker.deliver import Deliverer, Describe
 from stream.worker.gaps import GapReader
 from stream.worker.intake import AnyStep, Effects
 from stream.worker.newest import NewestKeeper
@@ -60,6 +60,7 @@ class Plan(Generic[S, R]):
         journal: where rows are kept for good.
         latest: where newest values are kept.
         outlet: the topics that come of it.
+        describe: learns more about new keys than the database's, where there is more.
     """
 
     source: Source
@@ -70,6 +71,7 @@ class Plan(Generic[S, R]):
     journal: Journal[R]
     latest: Latest[R]
     outlet: Outlet[R]
+    describe: Describe | None = None
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ def open_lane(app: Any, settings: Settings, endpoints: Endpoints, plan: Plan[S, 
     )
     newest = NewestKeeper(plan.latest, metrics)
     publisher = Publisher(KafkaProducer(producer_settings(endpoints.kafka_url)), plan.outlet)
-    deliverer = Deliverer(topic, source.topic_id, plan.cut, plan.journal, newest, publisher, metrics)
+    deliverer = Deliverer(topic, source.topic_id, plan.cut, plan.journal, newest, publisher, metrics, plan.describe)
     worker = Worker(
         app,
         deliverer,

@@ -9,7 +9,7 @@ import pyarrow as pa
 from pydantic import BaseModel
 
 from schemas.delivery import Delivery, Rows, Stored, StoredRows
-from schemas.quality import FLAGS
+from schemas.quality import FLAGS, nem12_text
 from schemas.rejected import Rejected
 from schemas.tick_rows import TickRows
 from schemas.topics import ALERTS, ARROW, MARKET_REJECTED, METERS_CLEAN, METERS_REJECTED
@@ -17,6 +17,8 @@ from stream.worker.producer import KafkaProducer, Outgoing
 
 #: About 100 bytes a row: a record stays well below Kafka's 1 MB.
 _ROWS_PER_RECORD = 4_000
+#: What a clean record has beside the columns of a reading.
+_ADDED = ("quality_flag", "anomaly_score", "failed_rules", "warned_rules", "rule_set", "nem12_quality", "espi_quality")
 _FLAGS = pa.array([str(flag) for flag in FLAGS])
 
 
@@ -81,8 +83,11 @@ def clean_records(rows: Rows) -> list[tuple[str, int, bytes]]:
                 *mine.batch.records.columns,
                 _FLAGS.take(pa.array(mine.flag)),
                 pa.array(mine.score, from_pandas=True),
+                *(pa.array(values) for values in (mine.failed, mine.warned, mine.rule_set)),
+                nem12_text(mine.nem12),
+                pa.array(mine.espi),
             ],
-            names=[*mine.batch.records.schema.names, "quality_flag", "anomaly_score"],
+            names=[*mine.batch.records.schema.names, *_ADDED],
         )
         for start in range(0, table.num_rows, _ROWS_PER_RECORD):
             sink = pa.BufferOutputStream()

@@ -16,6 +16,7 @@ from schemas.topics import MARKET_RAW, METERS_RAW, TopicSpec
 from sinks.bars_outbox import BarOutbox
 from sinks.migrations import migrate
 from sinks.redis import MARKET_PREFIX, TICK, RedisLatest
+from sinks.rule_ledger import keep_rule_set
 from sinks.timescale import TimescaleStore
 from sinks.timescale_ticks import TimescaleTicks
 from sinks.windows_outbox import WindowOutbox
@@ -28,8 +29,10 @@ from stream.outage import Outage
 from stream.settings import Settings
 from stream.stack.endpoints import Endpoints
 from stream.topics import ensure_topics, partition_count, topic_id
-from stream.worker.app import EXIT_FAILED, Sinks, WorkerApp, build_app
+from stream.vee.rule_book import RuleBook
+from stream.worker.app import EXIT_FAILED, WorkerApp, build_app
 from stream.worker.lane import Source
+from stream.worker.plans import Sinks
 from stream.worker.preflight import note_beginnings, rewind_to_database
 from stream.worker.watch import Watch
 
@@ -56,10 +59,12 @@ def _run(settings: Settings, endpoints: Endpoints, name: str) -> int:
     _patiently("kafka", lambda: ensure_topics(kafka, settings.partitions, settings.replication))
     meters, market = (_patiently("kafka", partial(_source, kafka, topic)) for topic in (METERS_RAW, MARKET_RAW))
     _patiently("database", lambda: migrate(endpoints.database_url))
+    rules = RuleBook(settings.worker.rules_file, lambda found: keep_rule_set(endpoints.database_url, found))
+    _patiently("database", rules.keep)
     for source in (meters, market):
         _patiently("kafka", partial(_rewind, settings, endpoints, source))
     markets = load_markets(settings.markets_file)
-    built = build_app(settings, endpoints, name, meters, market, _sinks(settings, endpoints, markets), markets)
+    built = build_app(settings, endpoints, name, meters, market, _sinks(settings, endpoints, markets), markets, rules)
     with HealthServer(
         "worker",
         lambda: _health(built, settings),

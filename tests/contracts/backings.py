@@ -51,7 +51,7 @@ class MemoryBacking:
     def readings(self, prefix: str) -> dict[tuple[str, int], dict[str, Any]]:
         kept = {key: row for key, row in self.store.readings.items() if key[0].startswith(prefix)}
         return {
-            key: {name: row[name] for name in (*MEASURES, "sequence", "source_quality", "phase")}
+            key: {name: row[name] for name in (*MEASURES, "sequence", "source_quality", "phase", "device")}
             for key, row in kept.items()
         }
 
@@ -95,7 +95,7 @@ class PostgresBacking:
             return connection.execute(statement, parameters).fetchall()
 
     def readings(self, prefix: str) -> dict[tuple[str, int], dict[str, Any]]:
-        names = (*MEASURES, "sequence", "source_quality", "phase")
+        names = (*MEASURES, "sequence", "source_quality", "phase", "device")
         rows = self.query(
             f"SELECT meter_number, (extract(epoch FROM reading_time) * 1e6)::bigint, {', '.join(names)} "
             "FROM meter_readings JOIN smart_meters USING (meter_id) WHERE starts_with(meter_number, %s)",

@@ -12,6 +12,7 @@ from processors.alerts import raise_alerts
 from schemas.delivery import NO_WATERMARK_US, Delivery, Position, Progress, Rows, Stored
 from schemas.errors import OffsetConflict, ServiceUnavailable
 from schemas.layout import instant_of
+from schemas.meter_class import ACTIVE, CLASSES, INACTIVE, UNREGISTERED
 from schemas.readings import ReadingBatch
 from schemas.registry import RegistryEntry
 from schemas.rejected import Reason, Rejected
@@ -345,6 +346,22 @@ async def test_many_workers_may_meet_the_same_new_meters_at_once(connect: Callab
     names = [f"{prefix}{k}" for k in range(200)]
     answers = await asyncio.gather(*(connect().resolve(names[::way]) for way in (1, -1, 1, -1)))
     assert len({tuple(sorted(meter_ids.tolist())) for meter_ids, _ in answers}) == 1
+
+
+async def test_class_and_status_are_what_the_registry_says(store: Store) -> None:
+    prefix = unique("m")
+    entries = [("a", "residential", "active"), ("b", "lighthouse", "removed"), ("c", None, "active")]
+    await store.register(
+        [
+            RegistryEntry.model_validate({"meter_number": prefix + name, "class": kind, "status": status})
+            for name, kind, status in entries
+        ]
+    )
+    names = [prefix + name for name in "abcd"]
+    await store.resolve(names)
+    classes, statuses = await store.standing(names)
+    assert classes.tolist() == [CLASSES.index("residential"), 0, 0, 0]
+    assert statuses.tolist() == [ACTIVE, INACTIVE, ACTIVE, UNREGISTERED]
 
 
 async def test_the_newest_entry_of_the_registry_counts(store: Store) -> None:

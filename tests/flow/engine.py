@@ -17,6 +17,7 @@ from schemas.errors import MeterstreamError
 from schemas.rejected import Rejected
 from sinks.memory import MemoryLatest, MemoryStore
 from stream.metrics import WorkerMetrics
+from stream.vee.rule_book import load_rules
 from stream.worker.checkpoints import shards_of
 from stream.worker.deliver import Deliverer
 from stream.worker.flow import PartitionFlow, Score, effects, no_model
@@ -27,6 +28,7 @@ from tests.builders import TOPIC, TOPIC_ID
 
 #: Short enough a history that short streams have anomalies.
 JUDGING = Judging(history_s=1_800.0)
+RULES = load_rules(None)
 
 
 @dataclass
@@ -90,7 +92,7 @@ class Engine:
         if partition not in self.flows:
             saved = [checkpoint.read(data, MeterState) for (of, _), data in self.changelog.items() if of == partition]
             state, offsets = checkpoint.restore(saved, TOPIC_ID, MeterState)
-            flow = PartitionFlow(TOPIC, partition, state, offsets, Limits(), JUDGING, score=self.score)
+            flow = PartitionFlow(TOPIC, partition, state, offsets, Limits(), JUDGING, lambda: RULES, score=self.score)
             position = await self.deliverer.position(partition, self.committed[partition])
             flow.next_offset = min(self.committed[partition], position.next_offset)
             self.flows[partition] = flow

@@ -22,7 +22,7 @@ def flags_of_voltages(*voltages: float | None) -> list[int]:
 
 
 def test_the_codes_of_flags_are_their_places_in_the_list() -> None:
-    assert [FLAGS[code] for code in (NORMAL, WARNING, ANOMALY, MISSING)] == list(QualityFlag)
+    assert [FLAGS[code] for code in (NORMAL, WARNING, ANOMALY, MISSING)] == list(QualityFlag)[:4]
 
 
 def test_voltage_warns_beyond_210_and_250_but_not_at_them() -> None:

@@ -1,0 +1,80 @@
+"""What is special to each lane: readings and ticks have their own state, flow, journal and topics."""
+
+from dataclasses import dataclass
+
+from processors.judge import Judging
+from processors.market.series import SeriesState
+from processors.state import MeterState
+from processors.validate import Limits
+from schemas.bars import Bar
+from schemas.delivery import Rows
+from schemas.layout import Positions
+from schemas.markets import Markets
+from schemas.tick_rows import TickRows
+from schemas.windows import WindowAggregate
+from sinks.outbox import Outbox
+from sinks.sink import Journal, Latest, Store
+from stream.market.flow import TickFlow, TickStep, tick_effects
+from stream.vee.rule_book import RuleBook
+from stream.worker.flow import PartitionFlow, Step, effects
+from stream.worker.lane import Plan, Source
+from stream.worker.publish import MARKET, METERS
+from stream.worker.serving import ModelServing
+
+
+@dataclass(frozen=True)
+class Sinks:
+    """Where everything goes.
+
+    Attributes:
+        store: readings, the registry and all rejects; open.
+        latest: newest readings.
+        windows: where closed windows are found.
+        ticks: market ticks and bars; open.
+        latest_ticks: newest ticks.
+        bars: where closed bars are found.
+    """
+
+    store: Store
+    latest: Latest[Rows]
+    windows: Outbox[WindowAggregate]
+    ticks: Journal[TickRows]
+    latest_ticks: Latest[TickRows]
+    bars: Outbox[Bar]
+
+
+def readings_plan(source: Source, sinks: Sinks, serving: ModelServing, rules: RuleBook, judging: Judging) -> Plan[Step, Rows]:
+    """Return what is special to readings."""
+    topic, limits = source.topic.name, Limits()
+
+    async def describe(state: MeterState, rows: Positions, names: list[str]) -> None:
+        state.register(rows, *await sinks.store.standing(names))
+
+    return Plan(
+        source=source,
+        table="meter-state",
+        state=MeterState,
+        make_flow=lambda partition, state, offsets: PartitionFlow(
+            topic, partition, state, offsets, limits, judging, rules.current, score=serving.score
+        ),
+        cut=effects,
+        journal=sinks.store,
+        latest=sinks.latest,
+        outlet=METERS,
+        describe=describe,
+    )
+
+
+def ticks_plan(source: Source, sinks: Sinks, markets: Markets) -> Plan[TickStep, TickRows]:
+    """Return what is special to ticks."""
+    topic = source.topic.name
+    return Plan(
+        source=source,
+        table="market-state",
+        state=SeriesState,
+        make_flow=lambda partition, state, offsets: TickFlow(topic, partition, state, offsets, markets),
+        cut=tick_effects,
+        journal=sinks.ticks,
+        latest=sinks.latest_ticks,
+        outlet=MARKET,
+    )
