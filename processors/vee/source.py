@@ -72,9 +72,11 @@ def espi_of(code: int) -> EspiQuality:
 
 
 def _read(word: str) -> tuple[int, EspiQuality, bool, int]:
-    plain = word.strip().lower()
+    # After a colon comes the reason.
+    said_first = word.partition(":")[0].strip()
+    plain = said_first.lower()
     try:
-        code = nem12_code(_WORDS.get(plain, word.strip()))
+        code = nem12_code(_WORDS.get(plain, said_first))
     except ValueError:
         code = ACTUAL
     return code, espi_of(code), code // 100 != ACTUAL // 100, _MODES.get(plain, 0)

@@ -1,10 +1,11 @@
 """The file formats by name."""
 
-from simulators.replay import dsmr_p1, plain_csv, sgsc_meters, uci_household
+from simulators.replay import dsmr_p1, green_button, mapped_csv, nem12, plain_csv, sgsc_meters, uci_household
 from simulators.replay.recording import Format, UnknownFormat
 
 FORMATS: dict[str, Format] = {
-    module.FORMAT.name: module.FORMAT for module in (uci_household, sgsc_meters, dsmr_p1, plain_csv)
+    module.FORMAT.name: module.FORMAT
+    for module in (uci_household, sgsc_meters, dsmr_p1, nem12, green_button, plain_csv, mapped_csv)
 }
 
 

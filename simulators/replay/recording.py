@@ -70,12 +70,14 @@ class Options:
     Attributes:
         meter: meter number, for formats that do not name their meters.
         zone: time zone of local times, where the file does not say it; None: the format's own.
+        mapping: file that says what the columns are, for formats that need one.
         ignore_unknown: leave out columns that are not known instead of refusing the file.
     """
 
     meter: str | None = None
     zone: tzinfo | None = None
     ignore_unknown: bool = False
+    mapping: Path | None = None
 
     def __post_init__(self) -> None:
         name = self.meter

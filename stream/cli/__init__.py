@@ -15,6 +15,7 @@ COMMANDS = {
     "latest": ("stream.cli.latest", "latest", "Show the newest reading of meters."),
     "alerts": ("stream.cli.alerts", "alerts", "Look at alerts: live, or those that the database keeps."),
     "models": ("stream.cli.models", "models", "Train models that score readings, and say which one serves."),
+    "vee": ("stream.cli.vee", "vee", "Rules of data quality, and files in the formats of the market."),
     "db": ("stream.cli.db", "db", "Bring the database to the newest schema, or look at it."),
     "reconcile": ("stream.cli.reconcile", "reconcile", "Prove that nothing was lost."),
     "doctor": ("stream.cli.doctor", "doctor", "Say what is missing or broken, and what to do about it."),

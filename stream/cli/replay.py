@@ -81,6 +81,11 @@ _FORMATS_HELP = "\n".join(f"{form.name:14} {form.summary}" for form in FORMATS.v
 )
 @click.option("--shuffle", type=int, metavar="SEED", help="Send in a random order.")
 @click.option("--limit", type=click.IntRange(1), help="Send only the first readings of the file.")
+@click.option(
+    "--mapping",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="mapped_csv: file that says what the columns are (TOML).",
+)
 @click.option("--ignore-unknown", is_flag=True, help="plain_csv: leave out columns that are not known.")
 @click.option("--keep-going", is_flag=True, help="Exit with 0 even if some lines could not be read.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
@@ -108,7 +113,7 @@ def _open(file: Path, format_name: str, choices: dict[str, Any]) -> Recorded:
     return open_recorded(
         file,
         format_name,
-        Options(choices["meter"], zone, choices["ignore_unknown"]),
+        Options(choices["meter"], zone, choices["ignore_unknown"], choices["mapping"]),
         order=Order(choices["order"]),
         shuffle_seed=choices["shuffle"],
         limit=choices["limit"],
