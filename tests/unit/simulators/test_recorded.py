@@ -53,7 +53,9 @@ def test_a_file_without_readings_is_no_reading(path: Path) -> None:
 
 
 def test_an_unknown_format_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(UnknownFormat, match="dsmr_p1, plain_csv, sgsc_meters, uci_household"):
+    with pytest.raises(
+        UnknownFormat, match="dsmr_p1, green_button, mapped_csv, nem12, plain_csv, sgsc_meters, uci_household"
+    ):
         find_format("nope")
 
 

@@ -79,7 +79,10 @@ def test_shuffling_sends_the_same_readings_in_another_order(file: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--format", "nope"], "known ones are dsmr_p1, plain_csv, sgsc_meters, uci_household"),
+        (
+            ["--format", "nope"],
+            "known ones are dsmr_p1, green_button, mapped_csv, nem12, plain_csv, sgsc_meters, uci_household",
+        ),
         (["--format", "uci_household"], "readings.csv as uci_household: missing columns ['Date'"),
         (["--zone", "Mars"], "unknown time zone 'Mars'"),
         (["--speedup", "0"], "neither a number above 0 nor 'max'"),
