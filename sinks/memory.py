@@ -42,6 +42,7 @@ class MemoryStore:
 
     Attributes:
         readings: (meter number, time [us]) -> the row as a dictionary.
+        said: the same -> code of its flag, failed rules, warned rules.
         windows: (group id, length [s], start [us]) -> totals, and extremes or None, as a dictionary.
         rejected: reject id -> what was rejected.
         alerts: ids of alerts.
@@ -54,6 +55,7 @@ class MemoryStore:
         self, failures: Iterable[MeterstreamError | AfterCommit | None] = (), *, lateness_s: float = 60.0
     ) -> None:
         self.readings: dict[tuple[str, int], dict[str, object]] = {}
+        self.said: dict[tuple[str, int], tuple[int, int, int]] = {}
         self.rejected: dict[str, Rejected] = {}
         self.alerts: set[str] = set()
         self.positions: dict[tuple[str, str, int], Position] = {}
@@ -122,6 +124,7 @@ class MemoryStore:
         stored, readings = self._add(delivery)
         await before_commit(stored)
         self.readings = readings
+        self._note(delivery.rows.where(stored.fresh))
         self._add_windows(delivery.rows, stored)
         self.alerts.update(alert.alert_id for alert in delivery.alerts)
         for step in delivery.progress:
@@ -141,6 +144,11 @@ class MemoryStore:
             fresh[position] = key not in readings
             conflicting[position] = readings.setdefault(key, row) != row
         return Stored(fresh, conflicting, delivery.rows.as_rejected(delivery.topic, conflicting, *CONFLICT)), readings
+
+    def _note(self, rows: Rows) -> None:
+        keys = zip(rows.names.to_pylist(), rows.batch.time_us.tolist(), strict=True)
+        said = zip(rows.flag.tolist(), rows.failed.tolist(), rows.warned.tolist(), strict=True)
+        self.said |= dict(zip(keys, said, strict=True))
 
     def _add_windows(self, rows: Rows, stored: Stored) -> None:
         rows = rows.where(stored.fresh)

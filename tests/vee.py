@@ -12,10 +12,10 @@ from processors.vee.check import Findings, check
 from processors.vee.rule_set import RuleSet
 from schemas.meter_class import CLASSES
 from schemas.readings import ReadingBatch
-from stream.vee.rule_book import load_rules
+from stream.vee.rule_book import own_rules
 from tests.builders import START_US
 
-RULES = load_rules(None)
+RULES = own_rules()
 QUARTER_S = 900
 DAY_READINGS = 96
 Row = dict[str, Any]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from schemas.markets import Markets
 from schemas.rejected import Rejected
 from schemas.tick_rows import TickRows
 from schemas.ticks import TickBatch
-from stream.worker.intake import Effects, Intake, Record, due_rejects, due_rows, progress_of
+from stream.worker.intake import Begun, Effects, Intake, Record, Taken, due_rejects, due_rows, progress_of
 
 
 @dataclass(frozen=True)
@@ -82,10 +83,10 @@ class TickFlow(Intake[TickBatch, SeriesState]):
         self._limits = limits or TickLimits()
         self._following = following or Following()
 
-    def process(self, records: Sequence[Record]) -> TickStep | None:
-        """Take records in order; those already processed are passed over.
+    def begin(self, records: Sequence[Record]) -> Begun[TickStep] | None:
+        """Read records in order; those already processed are passed over.
 
-        Returns: what came of them, or None when all had been processed before.
+        Returns: what is to be followed, or None when all had been processed before.
         """
         first_offset = self.next_offset
         taken = self._take(records)
@@ -96,6 +97,14 @@ class TickFlow(Intake[TickBatch, SeriesState]):
         taken = taken.without(codes, FAILURES, self._source)
         facts = facts.where(codes == 0)
         rows = self.state.rows(keys_of(taken.batch))
+        return Begun(rows, partial(self._follow, first_offset, taken, facts, rows))
+
+    def process(self, records: Sequence[Record]) -> TickStep | None:
+        """Read and follow records in order."""
+        begun = self.begin(records)
+        return begun.finish() if begun else None
+
+    def _follow(self, first_offset: int, taken: Taken[TickBatch], facts: Terms, rows: Positions) -> TickStep:
         followed = follow(taken.batch, facts, rows, self.state, self._following, self._seen(rows, taken.offset))
         return TickStep(
             self.partition,

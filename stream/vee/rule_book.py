@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import structlog
@@ -33,6 +34,12 @@ def load_rules(path: Path | None) -> RuleSet:
         return replace(rules, calendar=calendar(rules.zone, rules.country))
     except ConfigurationError as error:
         raise ConfigurationError(f"{chosen.name}: {error}") from None
+
+
+@lru_cache(maxsize=1)
+def own_rules() -> RuleSet:
+    """Return the rule set that comes with the engine."""
+    return load_rules(None)
 
 
 class RuleBook:

@@ -115,7 +115,9 @@ def build_app(
     metrics = WorkerMetrics(registry, levels=settings.scoring.levels)
     serving = ModelServing(Registry(settings.models_dir), settings.models.name, metrics)
     serving.refresh()
-    readings = open_lane(app, settings, endpoints, readings_plan(meters, sinks, serving, rules, settings.scoring.judging), metrics)
+    readings = open_lane(
+        app, settings, endpoints, readings_plan(meters, sinks, serving, rules, settings.scoring.judging), metrics
+    )
     ticks = open_lane(app, settings, endpoints, ticks_plan(market, sinks, markets), WorkerMetrics(registry, "market"))
     _add_lane(app, settings, readings)
     _add_lane(app, settings, ticks)

@@ -103,10 +103,12 @@ class Deliverer(Generic[S, R]):
         """
         for step in steps:
             await self.position(step.partition, step.next_offset)
-        await self._resolve(steps, states)
+        for step in steps:
+            await self.resolve(states[step.partition], step.state_rows)
         self._offer_again(steps, states)
         while True:
-            await self._resolve(steps, states)
+            for step in steps:
+                await self.resolve(states[step.partition], step.state_rows)
             cut = [
                 self._cut(step, states[step.partition], self._positions[step.partition], lost.get(step.partition, 0))
                 for step in steps
@@ -129,6 +131,16 @@ class Deliverer(Generic[S, R]):
         self._metrics.delivered(delivery, stored)
         self._newest.offer(delivery.rows.where(stored.fresh))
 
+    async def resolve(self, state: KeyedState, state_rows: Positions) -> None:
+        """Learn what stands in the database of meters, or of whatever else is counted, seen for the first time."""
+        rows = state.unresolved(state_rows)
+        if len(rows):
+            names = state.names_at(rows)
+            key_id, group_id = await self.patiently(partial(self._store.resolve, names))
+            if self._describe is not None:
+                await self.patiently(partial(self._describe, state, rows, names))
+            state.resolve(rows, key_id, group_id)
+
     async def finish(self) -> None:
         """Write the newest values that still wait; to be called when nothing is under way any more."""
         await self._newest.flush()
@@ -147,18 +159,6 @@ class Deliverer(Generic[S, R]):
             lambda: self._store.position(self._topic, self._topic_id, partition, first_offset)
         )
         self._positions[partition] = position
-
-    async def _resolve(self, steps: Sequence[S], states: Mapping[int, KeyedState]) -> None:
-        """Learn the database keys of meters, or of whatever else is counted, seen for the first time."""
-        for step in steps:
-            state = states[step.partition]
-            rows = state.unresolved(step.state_rows)
-            if len(rows):
-                names = state.names_at(rows)
-                key_id, group_id = await self.patiently(partial(self._store.resolve, names))
-                state.resolve(rows, key_id, group_id)
-                if self._describe is not None:
-                    await self.patiently(partial(self._describe, state, rows, names))
 
     async def _write_what_fits(self, due: list[Effects[R]]) -> tuple[Delivery[R], Stored]:
         """Write; rows that the database will never take are rejected, so that they hold nobody up."""

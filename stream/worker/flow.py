@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,8 @@ from schemas.layout import Ints, Mask, Positions
 from schemas.quality import stronger
 from schemas.readings import ReadingBatch
 from schemas.rejected import Rejected
-from stream.worker.intake import Effects, Intake, Record, Taken, due_rejects, due_rows, progress_of
+from stream.vee.rule_book import own_rules
+from stream.worker.intake import Begun, Effects, Intake, Record, Taken, due_rejects, due_rows, progress_of
 
 #: A model's scores of readings, float32[n], 0 to 1, NaN where it has nothing to say. They depend on a reading and its
 #: meter's past alone, and change nothing of the state, so that a replay may run with another model.
@@ -44,7 +46,7 @@ class Step:
         offset: int64[n], Kafka offset.
         arrived_us: int64[n], arrival [us].
         findings: what the rules said of each.
-        judgement: what was found of each.
+        judgement: what was found of each; its flag is the stronger one of judgement and rules.
         rejected: each with the offset of its record.
         rejected_at: int64[r], those offsets.
     """
@@ -72,9 +74,9 @@ class PartitionFlow(Intake[ReadingBatch, MeterState]):
         shard_offset: int64[k], first offset that each shard of the state has not seen.
         limits: validation bounds.
         judging: judgement bounds.
-        rules: gives the rule set as it is now.
         next_offset: where to begin.
         score: of the model that serves.
+        rules: gives the rule set as it is now; the engine's own by default.
 
     Attributes:
         next_offset: first offset that has not been processed.
@@ -88,9 +90,9 @@ class PartitionFlow(Intake[ReadingBatch, MeterState]):
         shard_offset: Ints,
         limits: Limits,
         judging: Judging,
-        rules: Callable[[], RuleSet],
         next_offset: int = 0,
         score: Score = no_model,
+        rules: Callable[[], RuleSet] = own_rules,
     ) -> None:
         super().__init__(topic, partition, ReadingBatch, state, shard_offset, next_offset)
         self._limits = limits
@@ -98,23 +100,32 @@ class PartitionFlow(Intake[ReadingBatch, MeterState]):
         self._score = score
         self._rules = rules
 
-    def process(self, records: Sequence[Record]) -> Step | None:
-        """Take records in order; those already processed are passed over.
+    def begin(self, records: Sequence[Record]) -> Begun[Step] | None:
+        """Read records in order; those already processed are passed over.
 
-        Returns: what came of them, or None when all had been processed before.
+        Returns: what is to be judged, or None when all had been processed before.
         """
         first_offset = self.next_offset
         taken = self._take(records)
         if taken is None:
             return None
         taken = taken.without(validate(taken.batch, taken.arrived_us, self._limits), FAILURES, self._source)
+        rows = self.state.rows(taken.batch.meter_number)
+        return Begun(rows, partial(self._judge, first_offset, taken, rows))
+
+    def process(self, records: Sequence[Record]) -> Step | None:
+        """Read and judge records in order, by what is known of the registry already."""
+        begun = self.begin(records)
+        return begun.finish() if begun else None
+
+    def _judge(self, first_offset: int, taken: Taken[ReadingBatch], rows: Positions) -> Step:
         batch = taken.batch
-        rows = self.state.rows(batch.meter_number)
         seen = self._seen(rows, taken.offset)
         findings = self._check(taken, rows, seen)
         judgement = judge(batch, rows, self.state, self._judging, seen)
         # The more unusual of two views: that of the meter's own past, and that of all meters.
         score = np.fmax(judgement.score, self._score(batch, judgement.past))
+        flag = stronger(judgement.flag, findings.flag)
         return Step(
             self.partition,
             first_offset,
@@ -124,7 +135,7 @@ class PartitionFlow(Intake[ReadingBatch, MeterState]):
             taken.offset,
             taken.arrived_us,
             findings,
-            replace(judgement, score=score),
+            replace(judgement, score=score, flag=flag),
             taken.rejected,
             taken.rejected_at,
         )
@@ -160,7 +171,7 @@ def effects(step: Step, state: MeterState, position: Position, lost_records: int
         batch=step.batch.where(due),
         meter_id=state.key_id[step.state_rows[due]],
         group_id=state.group_id[step.state_rows[due]],
-        flag=stronger(step.judgement.flag[due], step.findings.flag[due]),
+        flag=step.judgement.flag[due],
         score=step.judgement.score[due],
         failed=step.findings.failed[due],
         warned=step.findings.warned[due],

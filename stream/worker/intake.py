@@ -19,6 +19,7 @@ from schemas.rejected import Reason, Rejected
 B = TypeVar("B", bound=ColumnBatch)
 S = TypeVar("S", bound=KeyedState)
 R = TypeVar("R", bound=StoredRows[Any])
+P = TypeVar("P", bound="AnyStep")
 
 
 class AnyStep(Protocol):
@@ -66,8 +67,8 @@ class Flow(Protocol):
     def state(self) -> KeyedState:
         """The partition's state."""
 
-    def process(self, records: Sequence["Record"]) -> AnyStep | None:
-        """Take records in order; None when all had been processed before."""
+    def begin(self, records: Sequence["Record"]) -> "Begun[Any] | None":
+        """Read records in order; None when all had been processed before."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,19 @@ class Record:
     content_type: str | None
     arrived_us: int
     source: str | None = None
+
+
+@dataclass(frozen=True)
+class Begun(Generic[P]):
+    """Records that are read but not judged: what the registry says of their meters can be learned between.
+
+    Attributes:
+        state_rows: intp[n], row of the state that each row belongs to.
+        finish: judges them and moves the state on; to be called once, before the next records are read.
+    """
+
+    state_rows: Positions
+    finish: Callable[[], P]
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from sinks.outbox import Outbox
 from sinks.sink import Journal, Latest, Store
 from stream.market.flow import TickFlow, TickStep, tick_effects
 from stream.vee.rule_book import RuleBook
+from stream.worker.deliver import Describe
 from stream.worker.flow import PartitionFlow, Step, effects
 from stream.worker.lane import Plan, Source
 from stream.worker.publish import MARKET, METERS
@@ -43,25 +44,33 @@ class Sinks:
     bars: Outbox[Bar]
 
 
-def readings_plan(source: Source, sinks: Sinks, serving: ModelServing, rules: RuleBook, judging: Judging) -> Plan[Step, Rows]:
-    """Return what is special to readings."""
-    topic, limits = source.topic.name, Limits()
+def described_by(store: Store) -> Describe:
+    """Return what tells a state the class and status of its meters, as the registry in a store has them."""
 
     async def describe(state: MeterState, rows: Positions, names: list[str]) -> None:
-        state.register(rows, *await sinks.store.standing(names))
+        state.register(rows, *await store.standing(names))
+
+    return describe
+
+
+def readings_plan(
+    source: Source, sinks: Sinks, serving: ModelServing, rules: RuleBook, judging: Judging
+) -> Plan[Step, Rows]:
+    """Return what is special to readings."""
+    topic, limits = source.topic.name, Limits()
 
     return Plan(
         source=source,
         table="meter-state",
         state=MeterState,
         make_flow=lambda partition, state, offsets: PartitionFlow(
-            topic, partition, state, offsets, limits, judging, rules.current, score=serving.score
+            topic, partition, state, offsets, limits, judging, score=serving.score, rules=rules.current
         ),
         cut=effects,
         journal=sinks.store,
         latest=sinks.latest,
         outlet=METERS,
-        describe=describe,
+        describe=described_by(sinks.store),
     )
 
 

@@ -17,7 +17,7 @@ from stream.metrics import WorkerMetrics
 from stream.worker.checkpoints import Checkpoints, shards_of
 from stream.worker.deliver import Deliverer
 from stream.worker.gaps import GapReader
-from stream.worker.intake import Flow, Record
+from stream.worker.intake import AnyStep, Flow, Record
 
 _log = structlog.get_logger("worker")
 
@@ -103,10 +103,7 @@ class Worker:
         for partition, fetched in portion.items():
             flow = await self._flow(partition)
             records, missing = await self._complete(partition, fetched, flow.next_offset)
-            started = time.perf_counter()
-            step = flow.process(records)
-            self._metrics.seconds.labels("process").observe(time.perf_counter() - started)
-            self._metrics.records.inc(len(records))
+            step = await self._process(flow, records)
             if step is not None:
                 steps.append(step)
                 lost[partition] = missing
@@ -116,6 +113,21 @@ class Worker:
             states = {step.partition: self._flows[step.partition].state for step in steps}
             self._delivery = asyncio.create_task(self._deliverer.deliver(steps, states, lost))
         self.moved_at = time.monotonic()
+
+    async def _process(self, flow: Flow, records: list[Record]) -> AnyStep | None:
+        started = time.perf_counter()
+        begun = flow.begin(records)
+        read_s = time.perf_counter() - started
+        step = None
+        if begun is not None:
+            # Before anything is said of a meter its class is known, whatever batch brings it: flags depend on that.
+            await self._deliverer.resolve(flow.state, begun.state_rows)
+            started = time.perf_counter()
+            step = begun.finish()
+            read_s += time.perf_counter() - started
+        self._metrics.seconds.labels("process").observe(read_s)
+        self._metrics.records.inc(len(records))
+        return step
 
     async def checkpoint(self) -> None:
         """Save what changed, when it is time; waits for the delivery under way, so that state and database agree."""

@@ -48,6 +48,24 @@ def test_data_survive_a_second_time(empty: str) -> None:
         assert connection.execute("SELECT meter_number FROM smart_meters").fetchall() == [("M1",)]
 
 
+def test_rows_from_before_the_rules_stay_and_no_rule_has_looked_at_them(empty: str) -> None:
+    with psycopg.connect(empty, autocommit=True) as connection:
+        for file in status(connection):
+            if file.applies and file.name < "007":
+                migrations._apply(connection, file)
+        connection.execute("INSERT INTO smart_meters (meter_number) VALUES ('M1')")
+        connection.execute(
+            "INSERT INTO meter_readings (meter_id, reading_time, consumption_kwh, quality_flag, source_partition, "
+            "source_offset, arrived_at) SELECT meter_id, now(), 1, 'warning', 0, 0, now() FROM smart_meters"
+        )
+        assert migrate(empty)[0] == "007_vee.sql"
+        found = connection.execute(
+            "SELECT consumption_kwh, quality_flag, failed_rules, warned_rules, rule_set, nem12_quality, espi_quality "
+            "FROM meter_readings"
+        ).fetchall()
+    assert found == [(1.0, "warning", 0, 0, 0, "A", 1)]
+
+
 def test_two_that_start_at_once_apply_everything_once(empty: str) -> None:
     applied: list[list[str]] = []
     threads = [threading.Thread(target=lambda: applied.append(migrate(empty))) for _ in range(4)]

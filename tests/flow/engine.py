@@ -17,18 +17,17 @@ from schemas.errors import MeterstreamError
 from schemas.rejected import Rejected
 from sinks.memory import MemoryLatest, MemoryStore
 from stream.metrics import WorkerMetrics
-from stream.vee.rule_book import load_rules
 from stream.worker.checkpoints import shards_of
 from stream.worker.deliver import Deliverer
 from stream.worker.flow import PartitionFlow, Score, effects, no_model
 from stream.worker.intake import Record
 from stream.worker.newest import NewestKeeper
+from stream.worker.plans import described_by
 from stream.worker.publish import Publisher
 from tests.builders import TOPIC, TOPIC_ID
 
 #: Short enough a history that short streams have anomalies.
 JUDGING = Judging(history_s=1_800.0)
-RULES = load_rules(None)
 
 
 @dataclass
@@ -79,7 +78,14 @@ class Engine:
         metrics = WorkerMetrics(CollectorRegistry())
         self.newest = NewestKeeper(self.latest, metrics)
         self.deliverer = Deliverer(
-            TOPIC, TOPIC_ID, effects, self.store, self.newest, cast("Publisher[Rows]", self.outbox), metrics
+            TOPIC,
+            TOPIC_ID,
+            effects,
+            self.store,
+            self.newest,
+            cast("Publisher[Rows]", self.outbox),
+            metrics,
+            described_by(self.store),
         )
         self.flows: dict[int, PartitionFlow] = {}
         self._touched: dict[int, set[int]] = defaultdict(set)
@@ -92,7 +98,7 @@ class Engine:
         if partition not in self.flows:
             saved = [checkpoint.read(data, MeterState) for (of, _), data in self.changelog.items() if of == partition]
             state, offsets = checkpoint.restore(saved, TOPIC_ID, MeterState)
-            flow = PartitionFlow(TOPIC, partition, state, offsets, Limits(), JUDGING, lambda: RULES, score=self.score)
+            flow = PartitionFlow(TOPIC, partition, state, offsets, Limits(), JUDGING, score=self.score)
             position = await self.deliverer.position(partition, self.committed[partition])
             flow.next_offset = min(self.committed[partition], position.next_offset)
             self.flows[partition] = flow
@@ -102,8 +108,11 @@ class Engine:
         """Steps 2 to 6 for records of some partitions."""
         steps = []
         for partition, found in records.items():
-            step = (await self.flow(partition)).process(found)
-            if step is not None:
+            flow = await self.flow(partition)
+            begun = flow.begin(found)
+            if begun is not None:
+                await self.deliverer.resolve(flow.state, begun.state_rows)
+                step = begun.finish()
                 steps.append(step)
                 self._touched[partition] |= shards_of(step.state_rows)
         await self.deliverer.deliver(steps, {p: flow.state for p, flow in self.flows.items()}, {})
@@ -127,6 +136,7 @@ class Engine:
         store = self.store
         return {
             "readings": store.readings,
+            "flags and rules": store.said,
             "windows": store.windows,
             "alerts in the database": store.alerts,
             "alerts": {alert.alert_id: alert for alert in self.outbox.alerts},

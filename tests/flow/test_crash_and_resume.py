@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processors.state import COLUMNS, MeterState
+from processors.vee.catalogue import BY_ID
 from schemas import arrow_codec
 from schemas.errors import ServiceUnavailable
+from schemas.registry import RegistryEntry
 from sinks.memory import AfterCommit, MemoryStore
 from stream.worker.intake import Record
 from tests.bad_input import UNREADABLE_PAYLOADS
@@ -20,6 +22,12 @@ from tests.flow.engine import Engine, Outbox
 from tests.strategies import cuts, streams
 from tests.trained import scorer
 
+#: Meters of classes with thresholds of their own, one that is not in use; the others are in no registry.
+REGISTRY = [
+    RegistryEntry(meter_number="M1", customer_class="residential"),
+    RegistryEntry(meter_number="M2", customer_class="commercial", status="removed"),
+    RegistryEntry(meter_number="M3", customer_class="solar"),
+]
 GARBAGE = [(data, kind) for name, (data, kind, _) in UNREADABLE_PAYLOADS.items() if "10 MB" not in name]
 
 
@@ -96,6 +104,7 @@ def state_of(state: MeterState) -> dict[str, list[bytes]]:
 
 async def run(log: list[Record], history: list[Life], store: MemoryStore, outbox: Outbox) -> Engine:
     engine = Engine(store, outbox, score=scorer().score)
+    await store.register(REGISTRY)
     if log:
         engine.committed[0] = log[0].offset
     for life in history:
@@ -153,6 +162,15 @@ def test_the_same_log_again_in_another_life_of_the_topic_changes_nothing_but_the
     after = asyncio.run(again())
     for name in ("readings", "windows", "rejected", "alerts in the database"):
         assert after[name] == before[name]
+
+
+async def test_the_class_of_a_meter_holds_from_its_first_reading_on() -> None:
+    engine = Engine()
+    await engine.store.register(REGISTRY)
+    await engine.take(record(0, payload(reading("M2", START_US))), record(1, payload(reading("M9", START_US))))
+    inactive, unknown = (1 << BY_ID[name].bit for name in ("inactive_meter", "unknown_meter"))
+    assert engine.store.said["M2", START_US][1] & inactive
+    assert engine.store.said["M9", START_US][2] & unknown
 
 
 async def test_a_conflicting_repeat_is_reported_however_records_are_taken() -> None:

@@ -17,7 +17,6 @@ from stream.worker.flow import PartitionFlow, Record
 from stream.worker.worker import Worker
 from tests.builders import START_US, TOPIC, payload, reading, record
 from tests.flow.engine import Engine
-from tests.vee import RULES
 
 KAFKA = ServiceUnavailable("kafka", "scripted")
 
@@ -72,7 +71,7 @@ def make_worker(engine: Engine, gaps: Gaps) -> Worker:
         cast("Any", gaps),
         WorkerMetrics(CollectorRegistry()),
         make_flow=lambda partition, state, offsets: PartitionFlow(
-            TOPIC, partition, state, offsets, Limits(), Judging(), lambda: RULES
+            TOPIC, partition, state, offsets, Limits(), Judging()
         ),
         checkpoint_interval_s=60.0,
         take_rows=1_000,

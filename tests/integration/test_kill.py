@@ -17,11 +17,11 @@ import pytest
 from processors.judge import Judging
 from processors.state import MeterState
 from processors.validate import Limits
-from schemas.quality import ANOMALY, FLAGS, stronger
+from schemas.meter_class import class_codes, status_codes
+from schemas.quality import FLAGS
 from schemas.topics import CONTENT_TYPE, METERS_RAW
 from stream.stack.stack import LocalStack
 from stream.topic_reader import TopicReader
-from stream.vee.rule_book import load_rules
 from stream.worker.flow import PartitionFlow
 from stream.worker.intake import Record
 from tests.integration.processes import EngineProcess, command, query, reconcile, wait_until
@@ -62,7 +62,8 @@ def snapshot(stack: LocalStack) -> dict[str, list[tuple[Any, ...]]]:
     return {
         "readings": query(
             stack,
-            "SELECT meter_number, reading_time, consumption_kwh, voltage, quality_flag, anomaly_score "
+            "SELECT meter_number, reading_time, consumption_kwh, voltage, "
+            "quality_flag, anomaly_score, failed_rules, warned_rules "
             "FROM meter_readings JOIN smart_meters USING (meter_id) ORDER BY 1, 2",
         ),
         "windows": query(
@@ -127,30 +128,29 @@ def check_against_input(found: dict[str, list[tuple[Any, ...]]], readings: Input
 
 
 def check_against_flow(found: dict[str, list[tuple[Any, ...]]], stack: LocalStack) -> None:
-    """Flags, scores and alerts equal those of one undisturbed pass over what Kafka holds."""
-    expected: dict[tuple[str, datetime], tuple[str, float]] = {}
+    """Flags, scores, rules and alerts equal those of one undisturbed pass over what Kafka holds."""
+    expected: dict[tuple[str, datetime], tuple[tuple[str, int, int], float]] = {}
     anomalies = 0
     for partition, records in kafka_records(stack).items():
-        flow = PartitionFlow(
-            METERS_RAW.name,
-            partition,
-            MeterState(),
-            np.zeros(0, dtype=np.int64),
-            Limits(),
-            Judging(),
-            lambda: load_rules(None),
-        )
-        step = flow.process(records)
-        assert step is not None
+        flow = PartitionFlow(METERS_RAW.name, partition, MeterState(), np.zeros(0, dtype=np.int64), Limits(), Judging())
+        begun = flow.begin(records)
+        assert begun is not None
+        meters = np.unique(begun.state_rows)
+        flow.state.register(meters, class_codes([None] * len(meters)), status_codes(["unregistered"] * len(meters)))
+        step = begun.finish()
         keys = zip(step.batch.meter_number.to_pylist(), step.batch.column("reading_time").to_pylist(), strict=True)
-        anomalies += int(np.count_nonzero(step.judgement.flag == ANOMALY))
-        flags = [str(FLAGS[flag]) for flag in stronger(step.judgement.flag, step.findings.flag)]
-        for key, flag, score in zip(keys, flags, step.judgement.score.tolist(), strict=True):
-            expected.setdefault(key, (flag, score))
-    stored = {(meter, moment): (flag, score) for meter, moment, _, _, flag, score in found["readings"]}
+        anomalies += int(np.count_nonzero(step.judgement.severity))
+        flags = [str(FLAGS[flag]) for flag in step.judgement.flag]
+        said = zip(flags, step.findings.failed.tolist(), step.findings.warned.tolist(), strict=True)
+        for key, result, score in zip(keys, said, step.judgement.score.tolist(), strict=True):
+            expected.setdefault(key, (result, score))
+    stored = {
+        (meter, moment): ((flag, failed, warned), score)
+        for meter, moment, _, _, flag, score, failed, warned in found["readings"]
+    }
     assert anomalies > 0
     assert len(found["alerts"]) == anomalies
-    assert {key: flag for key, (flag, _) in stored.items()} == {key: flag for key, (flag, _) in expected.items()}
+    assert {key: said for key, (said, _) in stored.items()} == {key: said for key, (said, _) in expected.items()}
     scores = {key: np.nan if score is None else score for key, (_, score) in stored.items()}
     assert scores == pytest.approx({key: score for key, (_, score) in expected.items()}, rel=1e-6, nan_ok=True)
 

@@ -8,7 +8,6 @@ from processors.validate import Limits
 from schemas.rejected import Reason, Rejected
 from stream.reconcile.examine import Raw, examine, reject_ids
 from stream.reconcile.subject import readings
-from stream.vee.rule_book import load_rules
 from stream.worker.flow import PartitionFlow
 from stream.worker.intake import Record
 from tests.builders import ARRIVED_US, HOUR_US, START_US, batch, payload, reading
@@ -22,9 +21,7 @@ PAYLOADS = [
 
 
 def test_the_same_readings_and_the_same_rejects_as_the_worker() -> None:
-    flow = PartitionFlow(
-        "meters.raw", 3, MeterState(), np.empty(0, dtype=np.int64), Limits(), Judging(), lambda: load_rules(None)
-    )
+    flow = PartitionFlow("meters.raw", 3, MeterState(), np.empty(0, dtype=np.int64), Limits(), Judging())
     step = flow.process([Record(at, value, None, ARRIVED_US) for at, value in enumerate(PAYLOADS)])
     assert step is not None
 

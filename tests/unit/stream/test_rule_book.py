@@ -30,7 +30,7 @@ def test_a_change_of_the_file_takes_effect_between_two_batches_and_no_reading_is
     kept = list[RuleSet]()
     book = RuleBook(file, kept.append)
     book.keep()
-    flow = PartitionFlow("t", 0, MeterState(), np.empty(0, np.int64), Limits(), Judging(), book.current)
+    flow = PartitionFlow("t", 0, MeterState(), np.empty(0, np.int64), Limits(), Judging(), rules=book.current)
 
     def take(offset: int) -> tuple[int, int]:
         body = payload(reading("M1", START_US + offset * HOUR_US, consumption_kwh=0.0))
