@@ -60,6 +60,13 @@ log.cleaner.dedupe.buffer.size=16777216
 """
 
 
+def cluster_id() -> str:
+    """Return a new identity; none that Kafka's tools would take for an option."""
+    while (found := urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
+        pass
+    return found
+
+
 @dataclass(frozen=True)
 class KafkaServer:
     """Holds the topics."""
@@ -112,8 +119,14 @@ class KafkaServer:
         beside = data.with_name(f"{data.name}.new")
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(parents=True)
-        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        tool = ("kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config", self._write_config(beside))
+        tool = (
+            "kafka.tools.StorageTool",
+            "format",
+            "--cluster-id",
+            cluster_id(),
+            "--config",
+            self._write_config(beside),
+        )
         argv = find_java().command(jars, *tool, options=("-XX:TieredStopAtLevel=1", _LOGGING_OPTION))
         log = self.layout.log(self.name)
         if run(Launch(argv=argv, directory=beside), log) != 0:

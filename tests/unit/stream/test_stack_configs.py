@@ -25,6 +25,12 @@ def test_kafka_is_one_node_on_loopback_that_creates_no_topic_by_accident() -> No
     assert {key for key, value in config.items() if key.endswith("replication.factor") and value != "1"} == set()
 
 
+def test_no_identity_of_a_kafka_looks_like_an_option() -> None:
+    found = [kafka.cluster_id() for _ in range(2_000)]
+    assert {len(name) for name in found} == {22}
+    assert not any(name.startswith("-") for name in found)
+
+
 def test_postgres_listens_on_loopback_only_and_keeps_what_it_acknowledged() -> None:
     config = _properties(postgres.render_config(5432, DATA, Path("/stack/conf"), "512MB", timescale=False), "=")
 
