@@ -5,7 +5,7 @@ from enum import StrEnum
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 #: Of the folder's layout and of this manifest. A newer one is refused.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 class _Part(BaseModel):
@@ -43,6 +43,13 @@ class Calibration(_Part):
     thresholds: list[list[float]] = Field(description="by group, then share: the score that this share exceeds")
 
 
+class Reference(_Part):
+    """How features and scores were distributed in what a model was trained on, to tell when that has changed."""
+
+    edges: dict[str, list[float]] = Field(description="by feature, and of the score: what parts its bins, rising")
+    shares: dict[str, list[float]] = Field(description="by the same: share of each bin, what is not known last")
+
+
 class Probe(_Part):
     """Readings whose scores are known: a forest that no longer gives them is not the one that was stored."""
 
@@ -63,6 +70,7 @@ class Manifest(_Part):
     data: Data
     parameters: dict[str, int | float | str]
     calibration: Calibration
+    reference: Reference | None = Field(default=None, description="none in models of format 1: their drift is not told")
     metrics: dict[str, float]
     libraries: dict[str, str] = Field(description="versions that fitted it")
     trained_at: AwareDatetime

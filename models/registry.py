@@ -22,12 +22,14 @@ class Serving(BaseModel):
     Attributes:
         champion: the version whose scores count; None before the first.
         before: champions before it, the newest last.
+        shadow: a candidate that scores beside the champion; its scores are stored and do nothing. None without one.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     champion: str | None = None
     before: list[str] = Field(default_factory=list)
+    shadow: str | None = None
 
 
 class Registry:
@@ -103,7 +105,22 @@ class Registry:
         now = self.serving(name)
         if now.champion != version:
             before = now.before if now.champion is None else [*now.before, now.champion]
-            self._point(name, now.model_copy(update={"champion": version, "before": before}))
+            shadow = None if now.shadow == version else now.shadow
+            self._point(name, now.model_copy(update={"champion": version, "before": before, "shadow": shadow}))
+
+    def shadow(self, name: str, version: str | None) -> None:
+        """Let a version score beside the champion; None ends that.
+
+        Raises:
+            ConfigurationError: it is the champion itself.
+            ModelRefused: it cannot be used; what was in the shadow stays there.
+        """
+        now = self.serving(name)
+        if version is not None:
+            if version == now.champion:
+                raise ConfigurationError(f"{name}/{version} is the champion: there is nothing to compare it with")
+            self.load(name, version)
+        self._point(name, now.model_copy(update={"shadow": version}))
 
     def rollback(self, name: str) -> str:
         """Make the champion before this one the champion again, and return it.

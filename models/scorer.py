@@ -1,14 +1,17 @@
 """A loaded model as the stream uses it: readings and their past in, calibrated scores out."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
+from models.explain import reasons
 from models.forest import Forest
 from models.manifest import Calibration, Manifest
-from processors.calibration import score_of
+from processors.calibration import BUDGET, score_of
 from processors.features import Matrix, features
 from processors.judgement import Past
-from schemas.layout import Floats
+from schemas.layout import Floats, Positions
 from schemas.readings import ReadingBatch
 
 Scores = npt.NDArray[np.float32]
@@ -33,19 +36,46 @@ class Scorer:
         """Name and version."""
         return f"{self.manifest.name}/{self.manifest.version}"
 
-    def features(self, batch: ReadingBatch, past: Past) -> Matrix:
-        """Return what the model sees of readings, float32[n, 13]."""
-        return features(batch, past, self._holidays)
+    def look(self, batch: ReadingBatch, past: Past, budget: float = BUDGET) -> "Look":
+        """Score readings, and keep what the scores came of.
+
+        Args:
+            batch: n readings.
+            past: what was known of their meters before them.
+            budget: what scores stand for; see `processors.calibration`.
+        """
+        known = np.flatnonzero(past.peak_kw > 0)
+        scores = np.full(len(batch), np.nan, dtype=np.float32)
+        matrix = features(batch, past, self._holidays)[known]
+        if len(known):
+            share = self._calibrated.share(self.forest.score(matrix), past.day_mean_kw[known])
+            scores[known] = score_of(share, past.interval_s[known], budget)
+        return Look(self, known, matrix, scores)
 
     def score(self, batch: ReadingBatch, past: Past) -> Scores:
         """Return float32[n], 0 to 1 on the common scale; NaN for readings whose meter has no past."""
-        known = np.flatnonzero(past.peak_kw > 0)
-        scores = np.full(len(batch), np.nan, dtype=np.float32)
-        if len(known):
-            matrix = self.features(batch, past)[known]
-            share = self._calibrated.share(self.forest.score(matrix), past.day_mean_kw[known])
-            scores[known] = score_of(share, past.interval_s[known])
-        return scores
+        return self.look(batch, past).scores
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a model saw of readings, and what it says.
+
+    Attributes:
+        scorer: which model.
+        known: intp[k], readings that it has something to say about.
+        matrix: float32[k, 13], their features.
+        scores: float32[n], 0 to 1, NaN for the others.
+    """
+
+    scorer: Scorer
+    known: Positions
+    matrix: Matrix
+    scores: Scores
+
+    def explain(self, at: Positions) -> list[str]:
+        """Return what made some of the known readings score as they do, each feature with its share."""
+        return reasons(self.scorer.forest, self.matrix, np.searchsorted(self.known, at))
 
 
 class Calibrated:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import sklearn
 import skops
 
+from models.drift import reference
 from models.forest import Forest, fit
 from models.manifest import FORMAT_VERSION, Calibration, Data, Kind, Manifest, Probe
 from models.package import pack
@@ -166,6 +167,7 @@ def train(batches: Iterable[ReadingBatch], plan: Plan) -> tuple[Manifest, bytes]
         ),
         parameters={"trees": plan.trees, "samples": plan.samples, "seed": plan.seed},
         calibration=calibration,
+        reference=reference(history.matrix, _scores(forest, calibration, history).astype(np.float64)),
         metrics=_metrics(forest, calibration, testing),
         libraries={"scikit-learn": sklearn.__version__, "skops": skops.__version__, "numpy": np.__version__},
         trained_at=plan.trained_at,
@@ -193,8 +195,7 @@ def calibrate(forest: Forest, history: History) -> Calibration:
 
 def _metrics(forest: Forest, calibration: Calibration, history: History) -> dict[str, float]:
     """Return how many healthy readings of unseen days score 0.70, 0.85 and 0.95, per 10,000 meter-days."""
-    share = Calibrated(calibration).share(forest.score(history.matrix), history.day_mean_kw)
-    scores = score_of(share, history.interval_s)[history.healthy]
+    scores = _scores(forest, calibration, history)[history.healthy]
     days = float(history.interval_s[history.healthy].sum()) / 86_400.0
     return {
         "tested_meter_days": round(days, 2),
@@ -203,6 +204,11 @@ def _metrics(forest: Forest, calibration: Calibration, history: History) -> dict
             for bound in (0.70, 0.85, 0.95)
         },
     }
+
+
+def _scores(forest: Forest, calibration: Calibration, history: History) -> npt.NDArray[np.float32]:
+    share = Calibrated(calibration).share(forest.score(history.matrix), history.day_mean_kw)
+    return score_of(share, history.interval_s)
 
 
 def _probe(forest: Forest, matrix: Matrix) -> Probe:

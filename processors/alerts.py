@@ -1,9 +1,11 @@
 """Alerts: one for each unusual thing that begins, with an id that depends on nothing but what, where and when."""
 
 import numpy as np
+import numpy.typing as npt
 
 from processors import calibration
 from processors.judgement import Judgement
+from processors.opinion import Onsets
 from processors.signals import SIGNALS, Anomaly
 from schemas.alerts import Alert, AlertKind, Severity, alert_id
 from schemas.layout import Ints, Mask, instant_of
@@ -76,6 +78,55 @@ def _alert(batch: ReadingBatch, judgement: Judgement, arrived_us: Ints, row: int
         band=None if volts else float(judgement.band_kwh[row]),
         reasons=_reasons(judgement, row),
         message=f"meter {meter} {_SAYS[what].format(measured=measured, expected=expected)}",
+    )
+
+
+def model_alerts(
+    batch: ReadingBatch,
+    judgement: Judgement,
+    score: npt.NDArray[np.float32],
+    onsets: Onsets,
+    arrived_us: Ints,
+    where: Mask,
+) -> list[Alert]:
+    """Describe what begins in a batch by a model's word alone.
+
+    Args:
+        batch: n readings.
+        judgement: what was found of them; what a reading was expected to be is the meter's own past, whoever speaks.
+        score: float32[n], of the model.
+        onsets: what begins.
+        arrived_us: int64[n], arrival in Kafka [us].
+        where: bool[n], readings to look at.
+    """
+    told = zip(onsets.at.tolist(), onsets.severity.tolist(), onsets.reasons, strict=True)
+    return [
+        _model_alert(batch, judgement, float(score[row]), severity, reasons, int(arrived_us[row]), row)
+        for row, severity, reasons in told
+        if where[row]
+    ]
+
+
+def _model_alert(
+    batch: ReadingBatch, judgement: Judgement, score: float, severity: int, reasons: str, arrived_us: int, row: int
+) -> Alert:
+    element, occurred_us = f"meter/{batch.meter_number[row].as_py()}", int(batch.time_us[row])
+    measured, expected = batch.column("consumption_kwh")[row].as_py(), float(judgement.expected_kwh[row])
+    return Alert(
+        alert_id=alert_id(AlertKind.UNUSUAL_READING, element, occurred_us),
+        kind=AlertKind.UNUSUAL_READING,
+        severity=Severity.CRITICAL if severity > 1 else Severity.WARNING,
+        element=element,
+        occurred_at=instant_of(occurred_us),
+        arrived_at=instant_of(arrived_us),
+        measured=measured,
+        expected=expected,
+        unit="kWh",
+        score=score,
+        band=float(judgement.band_kwh[row]),
+        reasons=reasons,
+        message=f"meter {element[6:]} shows {measured:.3f} kWh in circumstances that other meters do not, mostly by "
+        f"{reasons.partition(' ')[0] or 'several features together'}",
     )
 
 

@@ -4,11 +4,13 @@ Tails say how rare one reading is. Unusual readings come in clusters, though, an
 or an empty flat in one week, is one event, not fifty. So the highest reading of each cluster is what counts (runs
 declustering; Coles, "An Introduction to Statistical Modeling of Extreme Values", 2001, 5.3.2): on the scale of the
 decimal logarithm of days these maxima exceed any level by 1 / ln 10 in the mean if the tails are right. Where a
-meter's reach further, its scale is longer by as much, signal by signal.
+meter's reach further, its scale is longer by as much, signal by signal: those of what customers do, since a transformer
+that overheats every week has a fault, not a habit.
 """
 
 import numpy as np
 
+from processors.signals import OF_USE
 from processors.state import MeterState
 from schemas.layout import Floats, Mask, Positions
 
@@ -36,7 +38,7 @@ def stretch(state: MeterState, row: Positions, rare: Floats, known: Mask, interv
     """
     # Once a day, of all signals together (Bonferroni), is where clusters begin.
     daily = (interval_s / _DAY_S / np.maximum(known.sum(axis=1), 1))[:, None]
-    decades = np.log10(daily / np.maximum(rare, _LEAST_SHARE))
+    decades = np.where(OF_USE, np.log10(daily / np.maximum(rare, _LEAST_SHARE)), 0.0)
     reach = state.cluster_reach[row].astype(np.float64)
     _follow(state, row, decades, reach)
     stretched: Floats = daily * 10.0 ** (-decades * (EXPECTED_REACH / reach))

@@ -23,6 +23,8 @@ FEATURES = (
     "load_change_rate",
     "day_mean_deviation",
 )
+#: Those that say when a reading was taken, and nothing about it.
+CALENDAR = ("hour", "day_of_week", "weekend", "holiday")
 Matrix = npt.NDArray[np.float32]
 
 _HOUR_US = 3_600_000_000

@@ -40,6 +40,8 @@ LEAST = (
 
 #: How heavy the tails are, by signal: loads have heavier ones than voltages.
 SHAPE = np.array([0.2, 0.1, 0.1, 0.1, 0.05, 0.05, 0.1, 0.1, 0.02, 0.02, 0.05], dtype=np.float32)
+#: Signals of what customers do, which may be a habit; the others are of the state of things, and no habit excuses them.
+OF_USE = ~np.isin(SIGNALS, (Anomaly.SWELL, Anomaly.SAG, Anomaly.REGISTER_MISMATCH, Anomaly.OVERHEATING))
 #: Signals that say nothing before a day of the meter is known: until then everything deviates from next to nothing.
 NEEDS_DAY = np.arange(len(SIGNALS)) < 4
 

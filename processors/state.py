@@ -14,7 +14,7 @@ SIGNALS = 11
 #: Before any reading.
 NEVER_US = int(np.iinfo(np.int64).min)
 
-#: Column -> (type, values per meter, value of a new row). 794 bytes per meter in all.
+#: Column -> (type, values per meter, value of a new row). 803 bytes per meter in all.
 COLUMNS: Columns = {
     "last_time_us": ("i8", 1, NEVER_US),
     "interval_s": ("f4", 1, 0),
@@ -43,6 +43,8 @@ COLUMNS: Columns = {
     "cluster_peak": ("f4", 1, 0),
     "cluster_signal": ("u1", 1, 0),
     "cluster_quiet": ("u1", 1, 0),
+    "model_unusual_us": ("i8", 1, NEVER_US),
+    "model_episode": ("u1", 1, 0),
     **MEMORY,
 }
 
@@ -74,11 +76,12 @@ class MeterState(KeyedState):
         cluster_reach: how far outliers reach, by signal [decades]; cluster_peak, cluster_signal, cluster_quiet: the
             highest reading of the cluster that is going on, of which signal, and readings since the last one of it; see
             `processors.clusters`.
+        model_unusual_us, model_episode: when a model last found the meter unusual [us], and the worst severity of that.
         vee_...: what the rules remember, see `processors.vee.memory`.
     """
 
     columns = COLUMNS
-    version = 5
+    version = 6
 
     last_time_us: npt.NDArray[np.int64]
     interval_s: npt.NDArray[np.float32]
@@ -107,6 +110,8 @@ class MeterState(KeyedState):
     cluster_peak: npt.NDArray[np.float32]
     cluster_signal: npt.NDArray[np.uint8]
     cluster_quiet: npt.NDArray[np.uint8]
+    model_unusual_us: npt.NDArray[np.int64]
+    model_episode: npt.NDArray[np.uint8]
     vee_kwh: npt.NDArray[np.float64]
     vee_voltage: npt.NDArray[np.float32]
     vee_register: npt.NDArray[np.float64]

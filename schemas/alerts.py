@@ -27,6 +27,8 @@ class AlertKind(StrEnum):
     FLATLINE = "flatline"
     REGISTER_MISMATCH = "register_mismatch"
     OVERHEATING = "overheating"
+    UNUSUAL_READING = "unusual_reading"
+    MODEL_DRIFT = "model_drift"
     MODEL_REFUSED = "model_refused"
     EXTREME_PRICE = "extreme_price"
     PRICE_SPIKE = "price_spike"

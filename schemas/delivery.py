@@ -116,6 +116,7 @@ class Rows(StoredRows[ReadingBatch]):
         group_id: int64[n], database key of its transformer, 0 without one.
         flag: int8[n], code of a `QualityFlag`.
         score: float32[n], NaN where not scored.
+        shadow_score: float32[n], what a candidate says; NaN where there is none.
         failed: int64[n], bit k is set where the rule with bit k failed.
         warned: int64[n], the same for warnings.
         nem12: int16[n], NEM12 quality letter and method, as a code.
@@ -133,6 +134,7 @@ class Rows(StoredRows[ReadingBatch]):
     group_id: Ints
     flag: npt.NDArray[np.int8]
     score: npt.NDArray[np.float32]
+    shadow_score: npt.NDArray[np.float32]
     failed: Ints
     warned: Ints
     nem12: npt.NDArray[np.int16]
@@ -145,7 +147,19 @@ class Rows(StoredRows[ReadingBatch]):
     mark_us: Ints
 
     _ARRAYS = (
-        *("meter_id", "group_id", "flag", "score", "failed", "warned", "nem12", "espi", "rule_set", "newest"),
+        *(
+            "meter_id",
+            "group_id",
+            "flag",
+            "score",
+            "shadow_score",
+            "failed",
+            "warned",
+            "nem12",
+            "espi",
+            "rule_set",
+            "newest",
+        ),
         *("partition", "offset", "arrived_us", "mark_us"),
     )
 

@@ -102,7 +102,16 @@ class WorkerMetrics:
             f"{prefix}_state_meters", "Meters or market series in memory.", ["partition"], registry=registry
         )
         self.model = Gauge(
-            f"{prefix}_model_serving", "1 for the model that scores readings.", ["model"], registry=registry
+            f"{prefix}_model_serving",
+            "1 for the models that score readings, the champion and the candidate in its shadow.",
+            ["model", "role"],
+            registry=registry,
+        )
+        self.drift = Gauge(
+            f"{prefix}_model_drift_psi",
+            "How far a feature, or the score, has moved away from the champion's training (PSI), last span.",
+            ["feature"],
+            registry=registry,
         )
         self.models_refused = counter("models_refused", "Models that could not be used, by name.", ("model",))
         self.batch = Histogram(

@@ -110,7 +110,12 @@ class ModelSettings(_Group):
 
     dir: Path | None = Field(default=None, description="folder of the registry; empty: `models` under local_dir")
     name: str = Field(default="forest", description="model whose champion scores")
-    refresh_s: PositiveFloat = Field(default=5.0, description="how often a worker looks for another champion")
+    refresh_s: PositiveFloat = Field(default=5.0, description="how often a worker looks for other models")
+    alert_budget: PositiveFloat = Field(
+        default=20.0,
+        description="alerts per 10,000 healthy meters and day that a model's 0.85 adds to those of the past",
+    )
+    drift_days: PositiveFloat = Field(default=7.0, description="drift is told once in so much event time [d]")
 
 
 class Settings(BaseSettings):

@@ -88,6 +88,7 @@ def rows(
         group_id=whole(group_id),
         flag=np.full(n, flag, dtype=np.int8),
         score=np.full(n, score, dtype=np.float32),
+        shadow_score=np.full(n, np.nan, dtype=np.float32),
         failed=np.full(n, failed, dtype=np.int64),
         warned=np.zeros(n, dtype=np.int64),
         nem12=np.full(n, ACTUAL, dtype=np.int16),

@@ -11,13 +11,15 @@ from models.manifest import Manifest
 from models.registry import Registry
 from models.scorer import Scorer
 from models.training import Plan, train
+from processors.judgement import Past
+from processors.opinion import Opinion
 from schemas.readings import ReadingBatch
 from tests.builders import MINUTE_US, START_US, batch
 
 METERS, DAYS, STEPS = 8, 14, 48
 
 
-def readings(seed: int = 1, days: int = DAYS) -> ReadingBatch:
+def readings(seed: int = 1, days: int = DAYS, warmer_c: float = 0.0) -> ReadingBatch:
     """Meters of different size with a daily rhythm, ordered by time."""
     chance = np.random.default_rng(seed)
     shape = days * STEPS, METERS
@@ -30,7 +32,7 @@ def readings(seed: int = 1, days: int = DAYS) -> ReadingBatch:
         times,
         consumption_kwh=energy.reshape(-1),
         voltage=chance.normal(231.0, 1.5, shape).reshape(-1),
-        temperature_c=(12 + 5 * np.sin(hour / 4) + chance.normal(0, 1, shape)).reshape(-1),
+        temperature_c=(12 + warmer_c + 5 * np.sin(hour / 4) + chance.normal(0, 1, shape)).reshape(-1),
     )
 
 
@@ -47,3 +49,9 @@ def scorer(seed: int = 0) -> Scorer:
         registry = Registry(Path(folder))
         registry.add(*model(seed=seed))
         return registry.load("forest", "v1")
+
+
+def consult(found: ReadingBatch, past: Past) -> Opinion:
+    """A champion and a candidate beside it, as a worker asks them."""
+    look = scorer().look(found, past)
+    return Opinion(look.scores, scorer(seed=4).score(found, past), look.explain)

@@ -135,19 +135,21 @@ def list_command(as_json: bool) -> None:
     registry = Registry(settings.load().models_dir)
     table = Table("model", "version", "serves", "trained", "readings", "source", box=None, header_style="bold")
     for name in registry.names():
-        champion = registry.serving(name).champion
+        serving = registry.serving(name)
+        roles = {serving.shadow: "shadow", serving.champion: "champion"}
         for version in registry.versions(name):
             row = {
                 "model": name,
                 "version": version,
-                "champion": version == champion,
+                "champion": version == serving.champion,
+                "shadow": version == serving.shadow,
                 **_about(registry, name, version),
             }
             if as_json:
                 click.echo(json.dumps(row))
             else:
                 shown = (row.get("trained_at", ""), f"{row.get('readings', 0):,}", row.get("source") or row["refused"])
-                table.add_row(name, version, "champion" if row["champion"] else "", *(str(cell) for cell in shown))
+                table.add_row(name, version, roles.get(version, ""), *(str(cell) for cell in shown))
     if not as_json:
         output().print(table)
 
@@ -182,6 +184,23 @@ def promote_command(version: str, name: str | None) -> None:
     name = name or chosen.models.name
     Registry(chosen.models_dir).promote(name, version)
     click.echo(f"{name}/{version} serves")
+
+
+@models.command(
+    "shadow", epilog="\b\nExamples:\n  meterstream models shadow 20240201T000000Z\n  meterstream models shadow --none"
+)
+@click.argument("version", required=False)
+@click.option("--none", "ends", is_flag=True, help="End it: nothing runs beside the champion.")
+@click.option("--name", help="Of the model. Default: the one that the settings name.")
+@plain_errors
+def shadow_command(version: str | None, ends: bool, name: str | None) -> None:
+    """Let a version score beside the champion: its scores are stored (`shadow_score`) and do nothing else."""
+    if (version is None) != ends:
+        raise ConfigurationError("name either a VERSION or --none")
+    chosen = settings.load()
+    name = name or chosen.models.name
+    Registry(chosen.models_dir).shadow(name, version)
+    click.echo(f"nothing runs beside the champion of {name}" if ends else f"{name}/{version} runs in the shadow")
 
 
 @models.command("rollback", epilog="\b\nExample:\n  meterstream models rollback")

@@ -113,7 +113,7 @@ def build_app(
     app = _new_app(settings, endpoints, name, meters.partitions)
     registry = CollectorRegistry()
     metrics = WorkerMetrics(registry, levels=settings.scoring.levels)
-    serving = ModelServing(Registry(settings.models_dir), settings.models.name, metrics)
+    serving = ModelServing(Registry(settings.models_dir), settings.models, metrics)
     serving.refresh()
     readings = open_lane(
         app, settings, endpoints, readings_plan(meters, sinks, serving, rules, settings.scoring.judging), metrics

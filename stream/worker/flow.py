@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 
-from processors.alerts import raise_alerts
+from processors.alerts import model_alerts, raise_alerts
 from processors.judge import Judging, judge
 from processors.judgement import Judgement, Past
+from processors.opinion import Onsets, Opinion, onsets
 from processors.state import MeterState
 from processors.validate import FAILURES, Limits, validate
 from processors.vee.check import Findings, check
@@ -23,14 +23,14 @@ from schemas.rejected import Rejected
 from stream.vee.rule_book import own_rules
 from stream.worker.intake import Begun, Effects, Intake, Record, Taken, due_rejects, due_rows, progress_of
 
-#: A model's scores of readings, float32[n], 0 to 1, NaN where it has nothing to say. They depend on a reading and its
-#: meter's past alone, and change nothing of the state, so that a replay may run with another model.
-Score = Callable[[ReadingBatch, Past], npt.NDArray[np.float32]]
+#: What models say of readings. It depends on a reading and its meter's past alone, and changes nothing that judgement
+#: goes by, so that a replay may run with other models.
+Consult = Callable[[ReadingBatch, Past], Opinion]
 
 
-def no_model(batch: ReadingBatch, _past: Past) -> npt.NDArray[np.float32]:
-    """Score nothing: each meter's own past is all there is."""
-    return np.full(len(batch), np.nan, dtype=np.float32)
+def no_model(batch: ReadingBatch, _past: Past) -> Opinion:
+    """Say nothing: each meter's own past is all there is."""
+    return Opinion.none(len(batch))
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ class Step:
         arrived_us: int64[n], arrival [us].
         findings: what the rules said of each.
         judgement: what was found of each; its flag is the stronger one of judgement and rules.
+        opinion: what models say of each.
+        onsets: what begins by a model's word alone.
         rejected: each with the offset of its record.
         rejected_at: int64[r], those offsets.
     """
@@ -60,6 +62,8 @@ class Step:
     arrived_us: Ints
     findings: Findings
     judgement: Judgement
+    opinion: Opinion
+    onsets: Onsets
     rejected: list[Rejected]
     rejected_at: Ints
 
@@ -75,7 +79,7 @@ class PartitionFlow(Intake[ReadingBatch, MeterState]):
         limits: validation bounds.
         judging: judgement bounds.
         next_offset: where to begin.
-        score: of the model that serves.
+        consult: asks the models that serve.
         rules: gives the rule set as it is now; the engine's own by default.
 
     Attributes:
@@ -91,13 +95,13 @@ class PartitionFlow(Intake[ReadingBatch, MeterState]):
         limits: Limits,
         judging: Judging,
         next_offset: int = 0,
-        score: Score = no_model,
+        consult: Consult = no_model,
         rules: Callable[[], RuleSet] = own_rules,
     ) -> None:
         super().__init__(topic, partition, ReadingBatch, state, shard_offset, next_offset)
         self._limits = limits
         self._judging = judging
-        self._score = score
+        self._consult = consult
         self._rules = rules
 
     def begin(self, records: Sequence[Record]) -> Begun[Step] | None:
@@ -123,8 +127,8 @@ class PartitionFlow(Intake[ReadingBatch, MeterState]):
         seen = self._seen(rows, taken.offset)
         findings = self._check(taken, rows, seen)
         judgement = judge(batch, rows, self.state, self._judging, seen)
-        # The more unusual of two views: that of the meter's own past, and that of all meters.
-        score = np.fmax(judgement.score, self._score(batch, judgement.past))
+        opinion = self._consult(batch, judgement.past)
+        begun = onsets(opinion, judgement, rows, batch.time_us, self.state, self._judging)
         flag = stronger(judgement.flag, findings.flag)
         return Step(
             self.partition,
@@ -135,7 +139,9 @@ class PartitionFlow(Intake[ReadingBatch, MeterState]):
             taken.offset,
             taken.arrived_us,
             findings,
-            replace(judgement, score=score, flag=flag),
+            replace(judgement, flag=flag),
+            opinion,
+            begun,
             taken.rejected,
             taken.rejected_at,
         )
@@ -172,7 +178,9 @@ def effects(step: Step, state: MeterState, position: Position, lost_records: int
         meter_id=state.key_id[step.state_rows[due]],
         group_id=state.group_id[step.state_rows[due]],
         flag=step.judgement.flag[due],
-        score=step.judgement.score[due],
+        # The more unusual of two views: that of the meter's own past, and that of all meters.
+        score=np.fmax(step.judgement.score, step.opinion.score)[due],
+        shadow_score=step.opinion.shadow[due],
         failed=step.findings.failed[due],
         warned=step.findings.warned[due],
         nem12=step.findings.nem12[due],
@@ -186,4 +194,5 @@ def effects(step: Step, state: MeterState, position: Position, lost_records: int
     )
     progress = progress_of(step, position, int(marks[-1]), len(rows), len(rejected), lost_records)
     alerts = raise_alerts(step.batch, step.judgement, step.arrived_us, due)
+    alerts += model_alerts(step.batch, step.judgement, step.opinion.score, step.onsets, step.arrived_us, due)
     return Effects(rows, rejected, alerts, progress)

@@ -64,7 +64,7 @@ def readings_plan(
         table="meter-state",
         state=MeterState,
         make_flow=lambda partition, state, offsets: PartitionFlow(
-            topic, partition, state, offsets, limits, judging, score=serving.score, rules=rules.current
+            topic, partition, state, offsets, limits, judging, consult=serving.consult, rules=rules.current
         ),
         cut=effects,
         journal=sinks.store,

@@ -19,7 +19,7 @@ from sinks.memory import MemoryLatest, MemoryStore
 from stream.metrics import WorkerMetrics
 from stream.worker.checkpoints import shards_of
 from stream.worker.deliver import Deliverer
-from stream.worker.flow import PartitionFlow, Score, effects, no_model
+from stream.worker.flow import Consult, PartitionFlow, effects, no_model
 from stream.worker.intake import Record
 from stream.worker.newest import NewestKeeper
 from stream.worker.plans import described_by
@@ -57,7 +57,7 @@ class Engine:
         latest: Redis.
         changelog: (partition, shard) -> saved shard, as Kafka holds it.
         committed: partition -> first record that Kafka gives again after a restart.
-        score: of the model that serves.
+        consult: asks the models that serve.
     """
 
     def __init__(
@@ -67,14 +67,14 @@ class Engine:
         latest: MemoryLatest | None = None,
         changelog: dict[tuple[int, int], bytes] | None = None,
         committed: dict[int, int] | None = None,
-        score: Score = no_model,
+        consult: Consult = no_model,
     ) -> None:
         self.store = store if store is not None else MemoryStore()
         self.outbox = outbox if outbox is not None else Outbox()
         self.latest = latest if latest is not None else MemoryLatest()
         self.changelog = changelog if changelog is not None else {}
         self.committed: dict[int, int] = committed if committed is not None else defaultdict(int)
-        self.score = score
+        self.consult = consult
         metrics = WorkerMetrics(CollectorRegistry())
         self.newest = NewestKeeper(self.latest, metrics)
         self.deliverer = Deliverer(
@@ -92,13 +92,13 @@ class Engine:
 
     def restart(self) -> "Engine":
         """What a new process finds: everything outside, nothing of what was in memory."""
-        return Engine(self.store, self.outbox, self.latest, self.changelog, self.committed, self.score)
+        return Engine(self.store, self.outbox, self.latest, self.changelog, self.committed, self.consult)
 
     async def flow(self, partition: int) -> PartitionFlow:
         if partition not in self.flows:
             saved = [checkpoint.read(data, MeterState) for (of, _), data in self.changelog.items() if of == partition]
             state, offsets = checkpoint.restore(saved, TOPIC_ID, MeterState)
-            flow = PartitionFlow(TOPIC, partition, state, offsets, Limits(), JUDGING, score=self.score)
+            flow = PartitionFlow(TOPIC, partition, state, offsets, Limits(), JUDGING, consult=self.consult)
             position = await self.deliverer.position(partition, self.committed[partition])
             flow.next_offset = min(self.committed[partition], position.next_offset)
             self.flows[partition] = flow

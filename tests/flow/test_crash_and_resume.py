@@ -20,7 +20,7 @@ from tests.bad_input import UNREADABLE_PAYLOADS
 from tests.builders import ARROW, START_US, payload, reading, record
 from tests.flow.engine import Engine, Outbox
 from tests.strategies import cuts, streams
-from tests.trained import scorer
+from tests.trained import consult
 
 #: Meters of classes with thresholds of their own, one that is not in use; the others are in no registry.
 REGISTRY = [
@@ -103,7 +103,7 @@ def state_of(state: MeterState) -> dict[str, list[bytes]]:
 
 
 async def run(log: list[Record], history: list[Life], store: MemoryStore, outbox: Outbox) -> Engine:
-    engine = Engine(store, outbox, score=scorer().score)
+    engine = Engine(store, outbox, consult=consult)
     await store.register(REGISTRY)
     if log:
         engine.committed[0] = log[0].offset
@@ -152,7 +152,7 @@ def test_the_same_log_again_in_another_life_of_the_topic_changes_nothing_but_the
     before = engine.told()
 
     async def again() -> dict[str, Any]:
-        other = Engine(engine.store, engine.outbox, score=engine.score)
+        other = Engine(engine.store, engine.outbox, consult=engine.consult)
         other.deliverer._topic_id = "life-2"
         if log:
             other.committed[0] = log[0].offset

@@ -12,7 +12,9 @@ from models.registry import Registry
 from processors.judge import Judging, judge
 from processors.state import MeterState
 from schemas import arrow_codec
+from schemas.alerts import AlertKind
 from stream.metrics import WorkerMetrics
+from stream.settings import ModelSettings
 from stream.worker.intake import Record
 from stream.worker.serving import ModelServing
 from tests.builders import ARROW, record
@@ -36,12 +38,12 @@ def registry(tmp_path: Path) -> Registry:
 
 
 def serving_of(registry: Registry) -> ModelServing:
-    return ModelServing(registry, "forest", WorkerMetrics(CollectorRegistry()))
+    return ModelServing(registry, ModelSettings(), WorkerMetrics(CollectorRegistry()))
 
 
 async def taken(serving: ModelServing, change: dict[int, object] | None = None) -> Engine:
     """Take the whole log; before some of its records something happens to the registry."""
-    engine = Engine(score=serving.score)
+    engine = Engine(consult=serving.consult)
     for position, item in enumerate(log()):
         if change and position in change:
             change[position]()  # type: ignore[operator]
@@ -52,6 +54,7 @@ async def taken(serving: ModelServing, change: dict[int, object] | None = None) 
 
 def without_scores(engine: Engine) -> dict[str, object]:
     told = engine.told()
+    told["alerts"] = {k: v for k, v in told["alerts"].items() if v.kind is not AlertKind.UNUSUAL_READING}
     return {name: told[name] for name in ("windows", "alerts", "rejected", "positions", "accounts")}
 
 
@@ -100,7 +103,9 @@ async def test_models_swapped_by_another_thread_while_readings_flow_lose_nothing
 def test_a_batch_is_scored_by_one_model_from_its_first_reading_to_its_last(registry: Registry) -> None:
     stream, state = readings(days=3), MeterState()
     past = judge(stream, state.rows(stream.meter_number), state, Judging()).past
-    alone = {version: registry.load("forest", version).score(stream, past).tobytes() for version in ("v1", "v2")}
+    alone = {
+        version: registry.load("forest", version).look(stream, past, 20.0).scores.tobytes() for version in ("v1", "v2")
+    }
     serving, done, found = serving_of(registry), threading.Event(), set()
 
     def swap() -> None:
@@ -114,7 +119,7 @@ def test_a_batch_is_scored_by_one_model_from_its_first_reading_to_its_last(regis
     swapper = threading.Thread(target=swap)
     swapper.start()
     for _ in range(30):
-        found.add(serving.score(stream, past).tobytes())
+        found.add(serving.consult(stream, past).score.tobytes())
     done.set()
     swapper.join()
     assert found <= set(alone.values())

@@ -70,3 +70,23 @@ def test_names_stay_inside_the_folder(registry: Registry, name: str) -> None:
         registry.load("forest", name)
     with pytest.raises(ConfigurationError, match="is no name"):
         registry.versions(name)
+
+
+def test_a_candidate_in_the_shadow_leaves_it_when_it_is_promoted(registry: Registry) -> None:
+    registry.promote("forest", "v1")
+    registry.shadow("forest", "v2")
+    assert (registry.serving("forest").champion, registry.serving("forest").shadow) == ("v1", "v2")
+    registry.promote("forest", "v3")
+    assert registry.serving("forest").shadow == "v2"
+    registry.promote("forest", "v2")
+    assert registry.serving("forest").shadow is None
+
+
+def test_neither_the_champion_nor_a_broken_version_runs_in_the_shadow(registry: Registry, tmp_path: Path) -> None:
+    registry.promote("forest", "v1")
+    (tmp_path / "forest" / "v2" / package.MODEL).write_bytes(b"")
+    with pytest.raises(ConfigurationError, match="nothing to compare"):
+        registry.shadow("forest", "v1")
+    with pytest.raises(ModelRefused, match="cut short"):
+        registry.shadow("forest", "v2")
+    assert registry.serving("forest").shadow is None

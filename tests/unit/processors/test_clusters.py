@@ -5,6 +5,8 @@ import pyarrow as pa
 import pytest
 
 from processors.clusters import EXPECTED_REACH, stretch
+from processors.signals import SIGNALS as SIGNALS_IN_ORDER
+from processors.signals import Anomaly
 from processors.state import SIGNALS, MeterState
 
 QUARTER_S = 900.0
@@ -72,3 +74,11 @@ def test_nothing_becomes_rarer_and_what_is_not_rare_stays_as_it_is(state: MeterS
         found = seen(state, rare.copy())
         assert (found >= rare * (1 - 1e-6)).all()
         assert np.array_equal(found[rare >= DAILY], rare[rare >= DAILY])
+
+
+def test_the_state_of_things_is_no_habit_however_often_it_comes(state: MeterState) -> None:
+    overheating = SIGNALS_IN_ORDER.index(Anomaly.OVERHEATING)
+    for _ in range(30):
+        seen(state, shares(3.0, overheating))
+        quiet(state)
+    assert seen(state, shares(3.0, overheating))[0, overheating] == pytest.approx(DAILY / 1000, rel=1e-2)

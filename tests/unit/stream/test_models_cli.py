@@ -51,6 +51,11 @@ def test_a_model_is_trained_from_a_file_listed_shown_promoted_and_rolled_back(pa
     assert json.loads(run("show", "v2").stdout)["kind"] == "isolation_forest"
     assert run("promote", "v2").output == "forest/v2 serves\n"
     assert run("rollback").output == "forest/v1 serves again\n"
+    assert run("shadow", "v2").output == "forest/v2 runs in the shadow\n"
+    assert [json.loads(line)["shadow"] for line in run("list", "--json").stdout.splitlines()] == [False, True]
+    assert "shadow" in run("list").output
+    assert run("shadow", "--none").output == "nothing runs beside the champion of forest\n"
+    assert "there is nothing to compare it with" in run("shadow", "v1").output
     assert "champion" in run("list").output
 
 
@@ -67,6 +72,8 @@ def test_a_model_is_trained_from_a_simulation() -> None:
         (("promote", "v9"), "manifest cannot be read"),
         (("show", "v9"), "manifest cannot be read"),
         (("rollback",), "no champion before"),
+        (("shadow",), "either a VERSION or --none"),
+        (("shadow", "v9"), "manifest cannot be read"),
         (("train", "--simulate", "8d", "--meters", "1", "--holidays", "XX"), "no holidays are known of 'XX'"),
     ],
 )

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import cast
 
@@ -9,13 +10,18 @@ from prometheus_client import CollectorRegistry
 from models import package
 from models.registry import Registry
 from processors.judge import Judging, judge
+from processors.judgement import Past
+from processors.opinion import Opinion
 from processors.state import MeterState
 from schemas.alerts import Alert, AlertKind
 from schemas.errors import ServiceUnavailable
 from stream.metrics import WorkerMetrics
+from stream.settings import ModelSettings
 from stream.worker.producer import KafkaProducer, Outgoing
 from stream.worker.serving import ModelServing, keep_fresh
 from tests.trained import model, readings
+
+PAST = [field.name for field in fields(Past)]
 
 
 @pytest.fixture
@@ -30,12 +36,16 @@ def metrics() -> CollectorRegistry:
 
 @pytest.fixture
 def serving(registry: Registry, metrics: CollectorRegistry) -> ModelServing:
-    return ModelServing(registry, "forest", WorkerMetrics(metrics))
+    return ModelServing(registry, ModelSettings(), WorkerMetrics(metrics))
+
+
+def opinion(serving: ModelServing) -> Opinion:
+    stream, state = readings(days=3), MeterState()
+    return serving.consult(stream, judge(stream, state.rows(stream.meter_number), state, Judging()).past)
 
 
 def scores(serving: ModelServing) -> np.ndarray:
-    stream, state = readings(days=3), MeterState()
-    return serving.score(stream, judge(stream, state.rows(stream.meter_number), state, Judging()).past)
+    return opinion(serving).score
 
 
 def test_without_a_champion_nothing_is_scored(serving: ModelServing) -> None:
@@ -58,8 +68,10 @@ def test_a_champion_is_taken_when_there_is_one_and_swapped_for_the_next(
     serving.refresh()
     assert serving.serving == "forest/v2"
     assert scores(serving).tobytes() != first.tobytes()
-    shown = {version: metrics.get_sample_value("meterstream_worker_model_serving", {"model": f"forest/{version}"})
-             for version in ("v1", "v2")}  # fmt: skip
+    labels = {version: {"model": f"forest/{version}", "role": "champion"} for version in ("v1", "v2")}
+    shown = {
+        version: metrics.get_sample_value("meterstream_worker_model_serving", labels[version]) for version in labels
+    }
     assert shown == {"v1": 0.0, "v2": 1.0}
 
 
@@ -92,6 +104,61 @@ def test_a_damaged_pointer_stops_nothing(serving: ModelServing, registry: Regist
     (tmp_path / "forest" / "serving.json").write_text("?")
     serving.refresh()
     assert serving.serving is None
+
+
+def test_a_candidate_scores_beside_the_champion_and_changes_none_of_its_scores(
+    serving: ModelServing, registry: Registry
+) -> None:
+    registry.add(*model("v1"))
+    registry.add(*model("v2", seed=4))
+    registry.promote("forest", "v1")
+    serving.refresh()
+    alone = opinion(serving)
+    registry.shadow("forest", "v2")
+    serving.refresh()
+    both = opinion(serving)
+    assert serving.shadow == "forest/v2"
+    assert np.isnan(alone.shadow).all()
+    assert both.score.tobytes() == alone.score.tobytes()
+    assert np.isfinite(both.shadow).sum() == np.isfinite(both.score).sum() > 1_000
+    assert both.shadow.tobytes() != both.score.tobytes()
+    registry.shadow("forest", None)
+    serving.refresh()
+    assert serving.shadow is None
+
+
+def test_a_candidate_that_breaks_is_told_and_leaves_the_champion_alone(
+    serving: ModelServing, registry: Registry, tmp_path: Path
+) -> None:
+    registry.add(*model("v1"))
+    registry.add(*model("v2", seed=4))
+    registry.promote("forest", "v1")
+    registry.shadow("forest", "v2")
+    (tmp_path / "forest" / "v2" / package.MODEL).write_bytes(b"rubbish")
+    serving.refresh()
+    assert (serving.serving, serving.shadow) == ("forest/v1", None)
+    told = serving.take_alert()
+    assert told is not None
+    assert "as shadow" in told.message
+
+
+def test_a_world_that_has_changed_is_told_once_a_span_with_the_features_that_did(
+    serving: ModelServing, registry: Registry, metrics: CollectorRegistry
+) -> None:
+    registry.add(*model("v1"))
+    registry.promote("forest", "v1")
+    serving.refresh()
+    warmer, state = readings(seed=2, warmer_c=30.0), MeterState()
+    past = judge(warmer, state.rows(warmer.meter_number), state, Judging()).past
+    for part in np.array_split(np.arange(len(warmer)), 40):
+        serving.consult(warmer.take(part), Past(*(getattr(past, name)[part] for name in PAST)))
+    told = serving.take_alert()
+    assert told is not None
+    assert serving.take_alert() is None
+    assert (told.kind, told.element) == (AlertKind.MODEL_DRIFT, "model/forest/v1")
+    assert told.reasons.startswith("temperature_c ")
+    assert told.measured > told.expected == 0.25
+    assert metrics.get_sample_value("meterstream_worker_model_drift_psi", {"feature": "voltage"}) < 0.1  # type: ignore[operator]
 
 
 class OneRound:
