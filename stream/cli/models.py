@@ -22,7 +22,9 @@ from stream.cli.console import output
 from stream.cli.errors import plain_errors
 from stream.cli.models_evaluate import evaluate_command
 from stream.cli.quantities import Duration
+from stream.endpoints import resolve
 from stream.training.source import Source, from_file, from_fleet, holidays_of
+from stream.training.stored import from_database, newest_reading
 
 _SIMULATED_START = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -40,10 +42,12 @@ models.add_command(evaluate_command)
     epilog="\b\nExamples:\n"
     "  meterstream models train readings.parquet --holidays AU --promote\n"
     "  meterstream models train household.csv.gz --format uci_household\n"
+    "  meterstream models train --stored 28d --holidays AU\n"
     "  meterstream models train --simulate 28d --meters 500 --promote",
 )
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
 @click.option("--format", "format_name", type=click.Choice(sorted(FORMATS)), help="Of the file, if not Parquet.")
+@click.option("--stored", type=Duration(), help="Train on so much time up to the newest reading in the database.")
 @click.option("--simulate", "span", type=Duration(), help="Train on so much time of a simulated fleet instead.")
 @click.option("--meters", type=click.IntRange(1), default=500, show_default=True, help="Of the simulated fleet.")
 @click.option("--seed", type=click.IntRange(0), default=7, show_default=True, help="Of fleet and forest.")
@@ -57,6 +61,7 @@ models.add_command(evaluate_command)
 def train_command(
     file: Path | None,
     format_name: str | None,
+    stored: timedelta | None,
     span: timedelta | None,
     meters: int,
     seed: int,
@@ -69,10 +74,16 @@ def train_command(
 ) -> None:
     """Fit a forest on readings of which most are ordinary, calibrate it on later ones, and measure it on the last.
 
-    Readings come from FILE (Parquet with our column names, or a format that can be replayed) or from a simulation.
+    Readings come from FILE (Parquet with our column names, or a format that can be replayed), from the database, or
+    from a simulation.
     """
     now, chosen = datetime.now(UTC), settings.load()
-    source, first, last = _source(file, format_name, span, meters, seed)
+    if [file, stored, span].count(None) != 2:
+        raise ConfigurationError("name one of these: a FILE of readings, a span that is --stored, or one to --simulate")
+    if stored is not None:
+        source, first, last = _stored(chosen, stored)
+    else:
+        source, first, last = _source(file, format_name, span, meters, seed)
     plan = Plan(
         name=name or chosen.models.name,
         version=version or f"{now:%Y%m%dT%H%M%SZ}",
@@ -93,12 +104,16 @@ def train_command(
         _print(manifest, promoted=promote)
 
 
+def _stored(chosen: settings.Settings, span: timedelta) -> tuple[Source, int, int]:
+    url = resolve(chosen, needs=("database_url",)).database_url
+    end = newest_reading(url) + timedelta(microseconds=1)
+    return from_database(url, end - span, end), (end - span).year, end.year + 2
+
+
 def _source(
     file: Path | None, format_name: str | None, span: timedelta | None, meters: int, seed: int
 ) -> tuple[Source, int, int]:
     """Return the readings, and the first and last year whose holidays may matter."""
-    if (file is None) == (span is None):
-        raise ConfigurationError("name either a FILE of readings or a span to --simulate")
     if file is not None:
         return from_file(file, format_name), 2000, datetime.now(UTC).year + 2
     days = max((span or timedelta()).days, 1)

@@ -1,4 +1,4 @@
-"""Readings to train on: from a file or from a simulated fleet, in the order of time."""
+"""Readings to train on: from a file or from a simulated fleet, in the order of time; see also `stored`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -82,13 +82,21 @@ def _parquet(path: Path) -> ReadingBatch:
         table = pq.read_table(path)
     except (pa.ArrowException, OSError) as error:
         raise ConfigurationError(f"{path.name} is no Parquet file that can be read: {error}") from None
-    # A file of a foreign producer is read as his messages are: columns in any order and of any castable type.
+    whole = readings_of(table, path.name)
+    return whole.take(np.argsort(whole.time_us, kind="stable"))
+
+
+def readings_of(table: pa.Table, name: str) -> ReadingBatch:
+    """Return the rows of a table with our column names, in any order and of any castable type, as readings.
+
+    Raises:
+        ConfigurationError: some of them are none.
+    """
     payloads = [_as_stream(records) for records in table.to_batches(_ROWS)]
     records, _, faults = arrow_codec.read(payloads, ReadingBatch.layout)
     if faults:
-        raise ConfigurationError(f"{path.name}: {len(faults)} rows cannot be read; the first: {faults[0].detail}")
-    whole = ReadingBatch(records)
-    return whole.take(np.argsort(whole.time_us, kind="stable"))
+        raise ConfigurationError(f"{name}: {len(faults)} rows cannot be read; the first: {faults[0].detail}")
+    return ReadingBatch(records)
 
 
 def _as_stream(records: pa.RecordBatch) -> bytes:

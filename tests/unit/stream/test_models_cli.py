@@ -68,10 +68,11 @@ def test_a_model_is_trained_from_a_simulation() -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("train",), "either a FILE of readings or a span"),
+        (("train",), "name one of these"),
         (("promote", "v9"), "manifest cannot be read"),
         (("show", "v9"), "manifest cannot be read"),
         (("rollback",), "no champion before"),
+        (("train", "--stored", "7d", "--simulate", "8d"), "name one of these"),
         (("shadow",), "either a VERSION or --none"),
         (("shadow", "v9"), "manifest cannot be read"),
         (("train", "--simulate", "8d", "--meters", "1", "--holidays", "XX"), "no holidays are known of 'XX'"),
