@@ -20,6 +20,7 @@ EXPECTED_REACH = 1.0 / np.log(10.0)
 _WEIGHT, _MOST_DECADES = 0.1, 3.0
 #: A cluster is over after so many readings that are none of it.
 _QUIET_READINGS = 8
+_HABITS = np.flatnonzero(OF_USE)
 _DAY_S = 86_400.0
 _LEAST_SHARE = 1e-12
 
@@ -39,7 +40,8 @@ def stretch(state: MeterState, row: Positions, rare: Floats, known: Mask, interv
     # Once a day, of all signals together (Bonferroni), is where clusters begin.
     daily = (interval_s / _DAY_S / np.maximum(known.sum(axis=1), 1))[:, None]
     decades = np.where(OF_USE, np.log10(daily / np.maximum(rare, _LEAST_SHARE)), 0.0)
-    reach = state.cluster_reach[row].astype(np.float64)
+    reach = np.full(rare.shape, EXPECTED_REACH)
+    reach[:, _HABITS] = state.cluster_reach[row]
     _follow(state, row, decades, reach)
     stretched: Floats = daily * 10.0 ** (-decades * (EXPECTED_REACH / reach))
     return np.where(decades > 0.0, stretched, rare)
@@ -56,7 +58,7 @@ def _follow(state: MeterState, row: Positions, decades: Floats, reach: Floats) -
     excess = np.minimum(peak[over], _MOST_DECADES)
     reach = reach.copy()
     reach[at, ended] += _WEIGHT * (excess - reach[at, ended])
-    state.cluster_reach[row] = np.maximum(reach, EXPECTED_REACH)
+    state.cluster_reach[row] = np.maximum(reach, EXPECTED_REACH)[:, _HABITS]
     higher = height > peak
     state.cluster_signal[row] = np.where(higher, signal, of)
     state.cluster_peak[row] = np.where(over, 0.0, np.maximum(np.where(higher, height, peak), 0.0))

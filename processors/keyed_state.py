@@ -79,10 +79,10 @@ class KeyedState:
         return row
 
     def reserve(self, rows: int) -> None:
-        """Make room for this many rows; capacity grows by a sixteenth: little time, and hardly any room."""
+        """Make room for this many rows; capacity grows by a 32nd: little time, and hardly any room."""
         if rows <= self._capacity:
             return
-        capacity = max(rows, self._capacity * 17 // 16, SHARD_ROWS)
+        capacity = max(rows, self._capacity * 33 // 32, SHARD_ROWS)
         for name, (kind, width, fresh) in self.columns.items():
             old = getattr(self, name)
             new = np.full((capacity, width) if width > 1 else capacity, fresh, dtype=kind)

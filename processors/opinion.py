@@ -15,6 +15,7 @@ from schemas.layout import Ints, Positions
 Scores = npt.NDArray[np.float32]
 #: Something is over once nothing was unusual for so many intervals.
 _CALM_INTERVALS = 4.0
+_LAST_S = int(np.iinfo(np.uint32).max)
 
 
 def no_reasons(at: Positions) -> list[str]:
@@ -78,11 +79,11 @@ def onsets(
     unusual = np.flatnonzero((opinion.score >= judging.monitoring) & ~np.isnan(judgement.score))
     for turn in rounds(rows[unusual]):
         at = unusual[turn]
-        row, interval_us = rows[at], judgement.past.interval_s[at] * 1e6
-        over = time_us[at] > state.model_unusual_us[row] + _CALM_INTERVALS * interval_us
+        row, time_s = rows[at], time_us[at] // 1_000_000
+        over = time_s - state.model_unusual_s[row] > _CALM_INTERVALS * judgement.past.interval_s[at]
         before = np.where(over, 0, state.model_episode[row])
         now = (opinion.score[at] >= judging.warning).astype(np.int8) + (opinion.score[at] >= judging.critical)
-        state.model_unusual_us[row] = time_us[at]
+        state.model_unusual_s[row] = np.clip(time_s, 0, _LAST_S)
         state.model_episode[row] = np.maximum(before, now)
         severity[at] = np.where((now > before) & (judgement.score[at] < judging.monitoring), now, 0)
     at = np.flatnonzero(severity)

@@ -10,11 +10,13 @@ from schemas.meter_class import Codes
 
 #: Signals whose tails a meter learns, in the order of `processors.signals.SIGNALS`.
 SIGNALS = 11
+#: Those of them that may be habits, `processors.signals.OF_USE`.
+HABITS = 7
 
 #: Before any reading.
 NEVER_US = int(np.iinfo(np.int64).min)
 
-#: Column -> (type, values per meter, value of a new row). 803 bytes per meter in all.
+#: Column -> (type, values per meter, value of a new row). 791 bytes per meter in all.
 COLUMNS: Columns = {
     "last_time_us": ("i8", 1, NEVER_US),
     "interval_s": ("f4", 1, 0),
@@ -39,11 +41,11 @@ COLUMNS: Columns = {
     "calm": ("u1", 1, 0),
     "tail_threshold": ("f4", SIGNALS, np.nan),
     "tail_excess": ("f4", SIGNALS, np.nan),
-    "cluster_reach": ("f2", SIGNALS, 1.0 / np.log(10.0)),
+    "cluster_reach": ("f2", HABITS, 1.0 / np.log(10.0)),
     "cluster_peak": ("f4", 1, 0),
     "cluster_signal": ("u1", 1, 0),
     "cluster_quiet": ("u1", 1, 0),
-    "model_unusual_us": ("i8", 1, NEVER_US),
+    "model_unusual_s": ("u4", 1, 0),
     "model_episode": ("u1", 1, 0),
     **MEMORY,
 }
@@ -76,7 +78,7 @@ class MeterState(KeyedState):
         cluster_reach: how far outliers reach, by signal [decades]; cluster_peak, cluster_signal, cluster_quiet: the
             highest reading of the cluster that is going on, of which signal, and readings since the last one of it; see
             `processors.clusters`.
-        model_unusual_us, model_episode: when a model last found the meter unusual [us], and the worst severity of that.
+        model_unusual_s, model_episode: when a model last found the meter unusual [s], and the worst severity of that.
         vee_...: what the rules remember, see `processors.vee.memory`.
     """
 
@@ -110,7 +112,7 @@ class MeterState(KeyedState):
     cluster_peak: npt.NDArray[np.float32]
     cluster_signal: npt.NDArray[np.uint8]
     cluster_quiet: npt.NDArray[np.uint8]
-    model_unusual_us: npt.NDArray[np.int64]
+    model_unusual_s: npt.NDArray[np.uint32]
     model_episode: npt.NDArray[np.uint8]
     vee_kwh: npt.NDArray[np.float64]
     vee_voltage: npt.NDArray[np.float32]

@@ -13,7 +13,7 @@ from schemas.readings import ReadingBatch
 from tests.builders import HOUR_US, START_US, batch
 
 HOURS = 72
-OF_MODELS = {"model_unusual_us", "model_episode"}
+OF_MODELS = {"model_unusual_s", "model_episode"}
 
 
 @pytest.fixture
