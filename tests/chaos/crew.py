@@ -135,9 +135,9 @@ class Crew:
         """Why members were given up."""
         return [member.failure for member in self.members.values() if member.failure]
 
-    def starts(self) -> int:
-        """How often any member was started."""
-        return sum(member.starts for member in self.members.values())
+    def starts(self) -> dict[str, int]:
+        """How often each member was started."""
+        return {name: member.starts for name, member in self.members.items()}
 
     def disarm(self) -> list[str]:
         """Take away traps that nobody stepped into; return whose they were."""

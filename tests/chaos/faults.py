@@ -81,32 +81,30 @@ def _steps(component: str) -> Callable[[Field], None]:
     return act
 
 
-def _trap(on: Field, component: str, trap: Trap, timeout_s: float = 45.0) -> bool:
-    """Set a trap and wait until a process has stepped into it; a step that does not come up is said, not hidden."""
+def _trap(on: Field, component: str, trap: Trap, timeout_s: float = 45.0) -> None:
+    """Set a trap and wait until a process has stepped into it; a step that does not come up fails the trial."""
     trap.arm(on.crew.local_dir, component)
     deadline = time.monotonic() + timeout_s
     while note(on.crew.local_dir, component).exists():
         if time.monotonic() > deadline:
             on.crew.disarm()
-            on.did.append(f"never came to: {trap.step}")
-            return False
+            raise AssertionError(f"the {component} never came to: {trap.step}")
         time.sleep(0.02)
     if trap.number == KILL:
         on.crew.kills[f"{component}-1"] += 1
     on.did.append(f"{component} {'killed' if trap.number == KILL else 'stopped'} at: {trap.step}")
-    return True
+
+
+def _two_workers(ground: Ground) -> None:
+    ground.crew.start("worker-2")
 
 
 def _zombie(on: Field) -> None:
-    """A worker stands still until its partitions have moved to another one, then wakes."""
-    on.crew.start("worker-2")
-    on.crew.wait_ready()
-    on.pause(0.0, 2.0)
+    """One of two workers stands still until its partitions have moved to the other one, then wakes."""
+    on.pause(0.5, 3.0)
     if on.random.random() < 0.5:
         name = on.random.choice(["records processed", "rows written", "published, not committed", "committed"])
-        if not _trap(on, "worker", Trap(name, 0, STOP)):
-            on.crew.stop("worker-2")
-            return
+        _trap(on, "worker", Trap(name, 0, STOP))
         asleep = [member for member in ("worker-1", "worker-2") if _is_stopped(on.crew.members[member].pid)]
     else:
         asleep = [on.random.choice(["worker-1", "worker-2"])]
@@ -117,7 +115,10 @@ def _zombie(on: Field) -> None:
         on.crew.signal(name, signal.SIGCONT)
         on.did.append(f"{name} asleep for {seconds:.1f} s")
     on.pause(2.0, 5.0)
-    on.crew.stop("worker-2")
+
+
+def _one_worker(ground: Ground) -> None:
+    ground.crew.stop("worker-2")
 
 
 def _is_stopped(pid: int | None) -> bool:
@@ -253,7 +254,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("kill bridge at a step", _steps("bridge"), Mix(seconds=12)),
     Kind("kill Redis", _kill_server("redis")),
     Kind("kill MQTT broker", _kill_server("mqtt"), Mix(seconds=14)),
-    Kind("zombie worker", _zombie, Mix(seconds=30)),
+    Kind("zombie worker", _zombie, Mix(seconds=24), prepare=_two_workers, restore=_one_worker),
     Kind("second worker", _second("worker"), Mix(seconds=16)),
     Kind("connection resets", _resets),
     Kind("database away", _outage("postgres"), Mix(seconds=16)),
