@@ -74,12 +74,17 @@ class WorkerApp:
         # `tables.recovery` would make the service in the thread that asks first; the worker would then wait for ever.
         recovery = self.app.tables._recovery  # noqa: SLF001
         offsets = () if recovery is None else list(recovery.active_offsets.values())
-        lags = [lane.lag(self.app) for lane in self.lanes] if self.ready and self.app.consumer else [0]
+        try:
+            ready = self.ready
+            lags = [lane.lag(self.app) for lane in self.lanes] if ready and self.app.consumer else [0]
+        except (ConsumerNotStarted, RuntimeError):
+            # Its partitions were taken away, or the consumer ended, between two questions: the next look will tell.
+            ready, lags = False, [0]
         # The lane that has waited longest; a lane without anything to take stands still with reason.
         waiting = [lane.worker.moved_at for lane, lag in zip(self.lanes, lags, strict=False) if lag]
         return Look(
             now_s=time.monotonic(),
-            ready=self.ready,
+            ready=ready,
             lag=sum(lags),
             moved_at_s=min(waiting, default=max(lane.worker.moved_at for lane in self.lanes)),
             recovered=sum(offset or 0 for offset in offsets),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -42,6 +43,8 @@ def main(minutes: float, rate: int, every_s: float, report: Path, picture: Path)
 
     Example: python -m tests.soak --minutes 15 --rate 2000
     """
+    # Servers and engine go in order also where somebody else ends the run.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
         stack = LocalStack(Path(folder))
         endpoints = stack.up(attached=True)

@@ -1,0 +1,40 @@
+"""A look at a worker from another thread, while it changes."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from faust.exceptions import ConsumerNotStarted
+from faust.types import TP
+from prometheus_client import CollectorRegistry
+
+from schemas.topics import METERS_RAW
+from stream.worker.app import WorkerApp
+
+
+@pytest.mark.parametrize(
+    "ended", [ConsumerNotStarted(), RuntimeError("Set changed size during iteration")], ids=["ended", "reassigned"]
+)
+def test_a_consumer_that_ends_while_it_is_looked_at_does_not_end_the_watch(ended: Exception) -> None:
+    """The watch ends a worker that has failed; it must not die of what it sees then."""
+
+    def assignment() -> set[TP]:
+        nonlocal asked
+        asked += 1
+        if asked > 1:
+            raise ended
+        return {TP(METERS_RAW.name, 0)}
+
+    asked = 0
+    app: Any = SimpleNamespace(
+        started=True,
+        rebalancing=False,
+        in_recovery=False,
+        crashed=True,
+        tables=SimpleNamespace(_recovery=None),
+        consumer=SimpleNamespace(assignment=assignment, _committed_offset={}),
+    )
+    worker: Any = SimpleNamespace(moved_at=0.0, outages={})
+    look = WorkerApp(app, worker, CollectorRegistry()).look()
+    assert (look.failed, look.ready, look.lag) == (True, False, 0)
+    assert asked == 2
