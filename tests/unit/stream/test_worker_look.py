@@ -1,7 +1,7 @@
 """A look at a worker from another thread, while it changes."""
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from faust.exceptions import ConsumerNotStarted
@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from schemas.topics import METERS_RAW
 from stream.worker.app import WorkerApp
+from stream.worker.lane import Lane, Source
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,8 @@ def test_a_consumer_that_ends_while_it_is_looked_at_does_not_end_the_watch(ended
         tables=SimpleNamespace(_recovery=None),
         consumer=SimpleNamespace(assignment=assignment, _committed_offset={}),
     )
-    worker: Any = SimpleNamespace(moved_at=0.0, outages={})
-    look = WorkerApp(app, worker, CollectorRegistry()).look()
+    source = Source(METERS_RAW, "life", 1)
+    lane = Lane(source, cast("Any", SimpleNamespace(moved_at=0.0, outages={})), cast("Any", None))
+    look = WorkerApp(app, [lane], CollectorRegistry()).look()
     assert (look.failed, look.ready, look.lag) == (True, False, 0)
     assert asked == 2
