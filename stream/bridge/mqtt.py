@@ -70,7 +70,7 @@ class Subscriber:
         self._taking, self._closing = True, False
         self._pinged_at = 0.0
         self.subscribed = False
-        self._new_session = False
+        self._again = False
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_disconnect = self._on_disconnect
@@ -198,7 +198,7 @@ class Subscriber:
             return
         self._metrics.connections.inc()
         structlog.get_logger("mqtt").info("connected", session_present=flags.session_present)
-        self._new_session = not flags.session_present
+        self._again = True
         self._client.subscribe([(name, 1) for name in self._filters])
 
     def _on_subscribe(self, _client: Any, _data: Any, _id: Any, reasons: list[ReasonCode], _properties: Any) -> None:
@@ -206,10 +206,11 @@ class Subscriber:
         if refused:
             self._outage.begin("subscription refused", filters=refused)
             return
-        if self._new_session:
+        if self._again:
             # HiveMQ CE notes "this client shares nothing" while it still stores a session's first subscription, and
             # then never serves the shared queue; a subscription that finds the first one stored undoes the note.
-            self._new_session = False
+            # A session that it says it has may come without its subscriptions, when it was killed while it stored them.
+            self._again = False
             self._client.subscribe([(name, 1) for name in self._filters])
             return
         self.subscribed = True

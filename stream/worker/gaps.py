@@ -61,9 +61,10 @@ class GapReader:
 
     def _read(self, partition: int, first: int, end: int) -> list[Record]:
         with TopicReader(self._kafka_url, self._topic, self._group) as reader:
-            return [_record(found) for found in chain.from_iterable(reader.read({partition: Span(first, end)}))]
+            return [record_of(found) for found in chain.from_iterable(reader.read({partition: Span(first, end)}))]
 
 
-def _record(found: Any) -> Record:
+def record_of(found: Any) -> Record:
+    """Take a message of librdkafka as a record."""
     content_type, source = (header(found.headers(), name) for name in (CONTENT_TYPE, SOURCE))
     return Record(found.offset(), found.value() or b"", content_type, found.timestamp()[1] * 1000, source)

@@ -79,7 +79,7 @@ def _on_one_ground(
                 click.echo(f"skip seed {seed}: {kind_of(seed).name}: {reason}")
                 remaining.pop(0)
                 continue
-            result = run_trial(ground, seed, patience=patience)
+            result = run_trial(ground, seed, patience=patience, timed=True)
             remaining.pop(0)
             results.append(result)
             left_s = (time.monotonic() - began) / (total - len(remaining)) * len(remaining)

@@ -17,8 +17,9 @@ from stream.stack.endpoints import Endpoints
 from stream.topic_reader import Span, TopicReader
 from tests.chaos.load import Key, Reject
 from tests.chaos.oracle import Expected, WindowKey
+from tests.undisturbed import Judged
 
-TOPICS = ("alerts", "meters.rejected", "meters.clean")
+TOPICS = ("alerts", "meters.rejected", "meters.clean", "meters.raw")
 _SHOWN = 4
 _UNIX = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -82,8 +83,10 @@ def since(endpoints: Endpoints, topic: str, ends: Mapping[int, int]) -> list[byt
         return [message.value() for message in chain.from_iterable(reader.read(spans))]
 
 
-def in_database(expected: Expected, endpoints: Endpoints, tag: str, found: Differences) -> None:
-    """Compare rows, flags, windows and alerts."""
+def in_database(
+    expected: Expected, endpoints: Endpoints, tag: str, found: Differences, judged: Judged | None = None
+) -> None:
+    """Compare rows and windows; flags and alerts too where they can be known."""
     like = f"{tag}-%"
     with psycopg.connect(endpoints.database_url, autocommit=True) as connection:
         rows = connection.execute(
@@ -97,24 +100,27 @@ def in_database(expected: Expected, endpoints: Endpoints, tag: str, found: Diffe
             (f"transformer/{like}",),
         ).fetchall()
         alerts = connection.execute("SELECT alert_id FROM alerts WHERE element LIKE %s", (f"meter/{like}",)).fetchall()
-    _rows(expected, {(row[0], row[1]): row[2:] for row in rows}, found)
+    _rows(expected, {(row[0], row[1]): row[2:-1] for row in rows}, found)
     _windows(expected, {(row[0], row[1], row[2]): row[3:] for row in windows}, found)
-    _alerts(expected, {row[0] for row in alerts}, "the database", found)
+    if judged is not None:
+        _flags(judged, {(row[0], row[1]): row[-1] for row in rows}, found)
+        _alerts(judged, {row[0] for row in alerts}, "the database", found)
 
 
 def _rows(expected: Expected, rows: Mapping[Key, tuple[Any, ...]], found: Differences) -> None:
     found.lost += found.add("readings lost", expected.rows.keys() - rows.keys())
     found.doubled += found.add("readings that nobody sent", rows.keys() - expected.rows.keys())
-    values, flags = [], []
+    values = []
     for key in rows.keys() & expected.rows.keys():
         wanted = expected.rows[key]
-        *stored, flag = rows[key]
-        if tuple(stored) != (wanted.consumption_kwh, wanted.voltage, wanted.demand_kw):
-            values.append(f"{key}: {stored}, not {wanted}")
-        if flag != expected.flags[key]:
-            flags.append(f"{key}: {flag}, not {expected.flags[key]}")
+        if rows[key] != (wanted.consumption_kwh, wanted.voltage, wanted.demand_kw):
+            values.append(f"{key}: {rows[key]}, not {wanted}")
     found.add("readings altered", values)
-    found.add("flags wrong", flags)
+
+
+def _flags(judged: Judged, flags: Mapping[Key, str], found: Differences) -> None:
+    wrong = [key for key in flags.keys() & judged.flags.keys() if flags[key] != judged.flags[key]]
+    found.add("flags wrong", (f"{key}: {flags[key]}, not {judged.flags[key]}" for key in wrong))
 
 
 def _windows(expected: Expected, windows: Mapping[WindowKey, tuple[Any, ...]], found: Differences) -> None:
@@ -131,9 +137,9 @@ def _windows(expected: Expected, windows: Mapping[WindowKey, tuple[Any, ...]], f
     found.add("windows wrong", wrong)
 
 
-def _alerts(expected: Expected, ids: set[str], where: str, found: Differences) -> None:
-    found.add(f"alerts missing in {where}", (expected.alerts[item] for item in expected.alerts.keys() - ids))
-    found.add(f"alerts for nothing in {where}", ids - expected.alerts.keys())
+def _alerts(judged: Judged, ids: set[str], where: str, found: Differences) -> None:
+    found.add(f"alerts missing in {where}", (judged.alerts[item] for item in judged.alerts.keys() - ids))
+    found.add(f"alerts for nothing in {where}", ids - judged.alerts.keys())
 
 
 def in_redis(expected: Expected, endpoints: Endpoints, found: Differences) -> None:
@@ -150,11 +156,13 @@ def in_redis(expected: Expected, endpoints: Endpoints, found: Differences) -> No
     found.add("newest values wrong in Redis", wrong)
 
 
-def in_kafka(expected: Expected, endpoints: Endpoints, before: Marks, tag: str, found: Differences) -> None:
+def in_kafka(
+    expected: Expected, judged: Judged, endpoints: Endpoints, before: Marks, tag: str, found: Differences
+) -> None:
     """Compare what was published: alerts, clean readings, rejects; each at least once."""
     alerts = [json.loads(value) for value in since(endpoints, "alerts", before.ends["alerts"])]
     mine = {item["alert_id"] for item in alerts if item["element"].startswith(f"meter/{tag}-")}
-    _alerts(expected, mine, "Kafka", found)
+    _alerts(judged, mine, "Kafka", found)
     clean: Counter[Key] = Counter()
     for value in since(endpoints, "meters.clean", before.ends["meters.clean"]):
         table = pa.ipc.open_stream(value).read_all().select(["meter_number", "reading_time"])

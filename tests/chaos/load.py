@@ -81,16 +81,14 @@ class Load:
         transformer_of: meter number -> transformer.
         sends: in the order in which they are sent, at an even pace.
         rate: readings per second.
-        spikes: readings that must raise an alert.
         rejects: what must be rejected.
-        low_voltage: readings that must be flagged as a warning.
+        conflicts: readings that contradict what was said before.
     """
 
     tag: str
     rate: float
     transformer_of: dict[str, str] = field(default_factory=dict)
     sends: list[Send] = field(default_factory=list)
-    spikes: set[Key] = field(default_factory=set)
     rejects: list[Reject] = field(default_factory=list)
     conflicts: list[Row] = field(default_factory=list)
 
@@ -151,7 +149,6 @@ def _readings(load: Load, meters: list[str], steps: int, start: datetime, random
             energy = usual[name] * random.uniform(0.9, 1.1)
             if step >= WARM_STEPS and random.random() < 0.02:
                 energy *= SPIKE
-                load.spikes.add((name, row_time))
             voltage = random.choice([205.5, 252.0]) if random.random() < 0.01 else random.uniform(222, 238)
             demand = round(energy * 4, 3) if random.random() < 0.3 else None
             found.append(Row(name, row_time, round(energy, 3), round(voltage, 1), demand))
@@ -163,7 +160,7 @@ def _with_late_ones(load: Load, rows: list[Row], share: float, random: Random) -
     keyed = [(float(place), row) for place, row in enumerate(rows)]
     reach = max(40, len(load.transformer_of) * 2)
     for place, row in enumerate(rows):
-        if (row.meter, row.time) not in load.spikes and place > reach and random.random() < share:
+        if place > reach and random.random() < share:
             keyed[place] = (place + reach * random.uniform(1.2, 4), row)
     for _ in range(3):
         place = random.randrange(len(rows) // 2)

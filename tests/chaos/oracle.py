@@ -1,6 +1,5 @@
 """What must be found in the end, computed from the input alone; nothing of the engine is used here."""
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -43,17 +42,13 @@ class Expected:
 
     Attributes:
         rows: (meter, time) -> the reading stored.
-        flags: (meter, time) -> its quality flag.
         windows: what the windows must say.
-        alerts: ids of the alerts that must have been raised, and no others.
         latest: meter -> its newest reading.
         rejects: what must be among the rejected.
     """
 
     rows: dict[Key, Row]
-    flags: dict[Key, str]
     windows: dict[WindowKey, tuple[object, ...]]
-    alerts: dict[str, Key]
     latest: dict[str, Row]
     rejects: list[Reject]
 
@@ -81,22 +76,7 @@ def expected(load: Load, rows: Iterable[Row] | None = None) -> Expected:
     conflicts = [Reject("conflicting_duplicate", row.meter.encode()) for row in load.conflicts] if rows is None else []
     return Expected(
         first,
-        {key: _flag(key, row, load) for key, row in first.items()},
         {key: window.told() for key, window in windows.items()},
-        {alert_id(key): key for key in load.spikes if key in first},
         latest,
         load.rejects + conflicts,
     )
-
-
-def _flag(key: Key, row: Row, load: Load) -> str:
-    if key in load.spikes:
-        return "anomaly"
-    return "normal" if 210 <= row.voltage <= 250 else "warning"
-
-
-def alert_id(key: Key) -> str:
-    """What, where and when, as NOMENCLATURE.md says."""
-    meter, time = key
-    micros = (time - _UNIX).days * 86_400_000_000 + (time - _UNIX).seconds * 1_000_000
-    return hashlib.sha256(f"high_consumption\0meter/{meter}\0{micros}".encode()).hexdigest()[:32]

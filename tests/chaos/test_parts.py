@@ -16,7 +16,7 @@ import pytest
 
 from stream.stack.ports import choose
 from tests.chaos import report
-from tests.chaos.load import EPOCH, Mix, Row, Send, make_load
+from tests.chaos.load import EPOCH, SPIKE, Mix, Row, Send, make_load
 from tests.chaos.oracle import expected
 from tests.chaos.proxy import LOOPBACK, Proxy
 from tests.chaos.steps import BEFORE, BRIDGE_STEPS, KILL, WORKER_STEPS, FalseClock, Step, Trap, Trapdoor, place, wrapped
@@ -34,10 +34,10 @@ def test_a_load_holds_something_of_everything() -> None:
     load = make_load("S1", 1, 0, Mix(rate=400, seconds=15))
     wanted = expected(load)
     rows = [row for send in load.sends for row in send.rows]
-    assert len(wanted.alerts) > 5
     assert len(load.rejects) > 20
     assert len(rows) > len(wanted.rows) + 20  # repeats
-    assert set(wanted.flags.values()) == {"normal", "warning", "anomaly"}
+    assert max(row.consumption_kwh for row in rows) > SPIKE * 0.5
+    assert {row.voltage for row in rows} >= {205.5, 252.0}
     assert {send.key is None for send in load.sends} == {True, False}
     assert any(len(send.rows) > 1 for send in load.sends)
     times = [row.time for row in rows if row.meter == rows[0].meter]
@@ -47,7 +47,7 @@ def test_a_load_holds_something_of_everything() -> None:
 def test_the_oracle_counts_a_reading_once_and_keeps_what_came_first() -> None:
     first = Row("A", EPOCH, 0.5, 230.0, 2.0)
     other, later = replace(first, consumption_kwh=9.0), replace(first, time=EPOCH + timedelta(minutes=1), voltage=231.0)
-    load = replace(make_load("S1", 1, 0, MIX), transformer_of={"A": "T"}, spikes=set(), conflicts=[])
+    load = replace(make_load("S1", 1, 0, MIX), transformer_of={"A": "T"}, conflicts=[])
     load.sends = [Send(b"", rows=(first, later)), Send(b"", rows=(first, other))]
     wanted = expected(load)
     assert wanted.rows == {("A", first.time): first, ("A", later.time): later}

@@ -13,6 +13,7 @@ from tests.chaos.field import Ground
 from tests.chaos.load import Mix, make_load
 from tests.chaos.oracle import expected
 from tests.chaos.trial import Result, run_trial
+from tests.undisturbed import undisturbed
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
@@ -75,7 +76,7 @@ def trial(grounds: Grounds, seed: int) -> Result:
 @pytest.mark.parametrize("seed", [_KINDS[name] for name in SHORT], ids=SHORT)
 def test_nothing_is_lost_and_nothing_counts_twice(grounds: Grounds, seed: int) -> None:
     result = trial(grounds, seed)
-    assert result.readings > 3_000
+    assert result.readings > 1_000
     assert (result.lost, result.doubled) == (0, 0)
 
 
@@ -99,10 +100,11 @@ _DAMAGE = {
 def test_a_trial_notices_what_is_wrong(grounds: Grounds) -> None:
     """Each damage is done in a transaction of its own that is never committed to the next one."""
     seed = _KINDS["no fault"]
-    trial(grounds, seed)
     direct = grounds.get().servers.direct
+    before = look.marks(direct).ends["meters.raw"]
+    trial(grounds, seed)
     load = make_load(f"S{seed}", seed, grounds.get().trials - 1, Mix(rate=1_000))
-    wanted, tag = expected(load), load.tag
+    wanted, judged, tag = expected(load), undisturbed(direct.kafka_url, before, "active"), load.tag
     meter = next(iter(wanted.latest))
     one = f"meter_id = (SELECT meter_id FROM smart_meters WHERE meter_number = '{meter}') AND reading_time = "
     one += f"'{min(time for name, time in wanted.rows if name == meter).isoformat()}'"
@@ -113,7 +115,7 @@ def test_a_trial_notices_what_is_wrong(grounds: Grounds) -> None:
                 connection.execute(f"CREATE TABLE kept_{table} AS SELECT * FROM {table}".encode())
             connection.execute(statement.format(one=one, group=group, tag=f"meter/{tag}-%").encode())
             found = look.Differences()
-            look.in_database(wanted, direct, tag, found)
+            look.in_database(wanted, direct, tag, found, judged)
             for table in ("meter_readings", "window_partials", "alerts"):
                 connection.execute(f"TRUNCATE {table}".encode())
                 connection.execute(f"INSERT INTO {table} SELECT * FROM kept_{table}".encode())
@@ -125,5 +127,5 @@ def test_a_trial_notices_what_is_wrong(grounds: Grounds) -> None:
     look.in_redis(wanted, direct, found)
     assert len(found.told) == 1
     whole = look.Differences()
-    look.in_database(wanted, direct, tag, whole)
+    look.in_database(wanted, direct, tag, whole, judged)
     assert whole.told == []

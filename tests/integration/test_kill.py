@@ -7,24 +7,15 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from processors.judge import Judging
-from processors.state import MeterState
-from processors.validate import Limits
-from schemas.meter_class import class_codes, status_codes
-from schemas.quality import FLAGS
-from schemas.topics import CONTENT_TYPE, METERS_RAW
 from stream.stack.stack import LocalStack
-from stream.topic_reader import TopicReader
-from stream.worker.flow import PartitionFlow
-from stream.worker.intake import Record
 from tests.integration.processes import EngineProcess, command, query, reconcile, wait_until
+from tests.undisturbed import undisturbed
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
@@ -128,41 +119,14 @@ def check_against_input(found: dict[str, list[tuple[Any, ...]]], readings: Input
 
 
 def check_against_flow(found: dict[str, list[tuple[Any, ...]]], stack: LocalStack) -> None:
-    """Flags, scores, rules and alerts equal those of one undisturbed pass over what Kafka holds."""
-    expected: dict[tuple[str, datetime], tuple[tuple[str, int, int], float]] = {}
-    anomalies = 0
-    for partition, records in kafka_records(stack).items():
-        flow = PartitionFlow(METERS_RAW.name, partition, MeterState(), np.zeros(0, dtype=np.int64), Limits(), Judging())
-        begun = flow.begin(records)
-        assert begun is not None
-        meters = np.unique(begun.state_rows)
-        flow.state.register(meters, class_codes([None] * len(meters)), status_codes(["unregistered"] * len(meters)))
-        step = begun.finish()
-        keys = zip(step.batch.meter_number.to_pylist(), step.batch.column("reading_time").to_pylist(), strict=True)
-        anomalies += int(np.count_nonzero(step.judgement.severity))
-        flags = [str(FLAGS[flag]) for flag in step.judgement.flag]
-        said = zip(flags, step.findings.failed.tolist(), step.findings.warned.tolist(), strict=True)
-        for key, result, score in zip(keys, said, step.judgement.score.tolist(), strict=True):
-            expected.setdefault(key, (result, score))
-    stored = {
-        (meter, moment): ((flag, failed, warned), score)
-        for meter, moment, _, _, flag, score, failed, warned in found["readings"]
-    }
-    assert anomalies > 0
-    assert len(found["alerts"]) == anomalies
-    assert {key: said for key, (said, _) in stored.items()} == {key: said for key, (said, _) in expected.items()}
-    scores = {key: np.nan if score is None else score for key, (_, score) in stored.items()}
-    assert scores == pytest.approx({key: score for key, (_, score) in expected.items()}, rel=1e-6, nan_ok=True)
-
-
-def kafka_records(stack: LocalStack) -> dict[int, list[Record]]:
+    """Flags, rules, scores and alerts equal those of one undisturbed pass over what Kafka holds."""
     endpoints = stack.endpoints()
     assert endpoints is not None
-    found: dict[int, list[Record]] = defaultdict(list)
-    with TopicReader(endpoints.kafka_url, METERS_RAW.name) as reader:
-        for message in chain.from_iterable(reader.read(reader.bounds())):
-            headers = dict(message.headers() or [])
-            content_type = headers[CONTENT_TYPE].decode()
-            record = Record(message.offset(), message.value(), content_type, message.timestamp()[1] * 1000)
-            found[message.partition()].append(record)
-    return found
+    judged = undisturbed(endpoints.kafka_url)
+    assert judged.alerts
+    assert {alert_id for alert_id, *_ in found["alerts"]} == judged.alerts.keys()
+    said = {(meter, moment): rest for meter, moment, _, _, *rest in found["readings"]}
+    assert {key: flag for key, (flag, *_) in said.items()} == judged.flags
+    assert {key: tuple(rules) for key, (_, _, *rules) in said.items()} == judged.rules
+    scores = {key: np.nan if score is None else score for key, (_, score, *_) in said.items()}
+    assert scores == pytest.approx(judged.scores, rel=1e-6, nan_ok=True)

@@ -57,6 +57,7 @@ class ScriptedClient:
     def connack(self, *, session_present: bool = True) -> None:
         self.on_connect(self, None, SimpleNamespace(session_present=session_present), SUCCESS, None)
         self.on_subscribe(self, None, 1, [SUCCESS], None)
+        self.on_subscribe(self, None, 2, [SUCCESS], None)
 
     def lose(self, reason: Reason) -> None:
         self.connected = False
@@ -137,14 +138,16 @@ def rig() -> Iterator[Rig]:
 
 def test_a_connection_subscribes_and_counts(rig: Rig) -> None:
     rig.connect()
-    assert rig.client.sent == [[("$share/g/meters/+/reading", 1)]]
+    assert rig.client.sent == 2 * [[("$share/g/meters/+/reading", 1)]]
     assert rig.subscriber.subscribed
     assert rig.registry.get_sample_value("meterstream_bridge_mqtt_connections_total") == 1
 
 
-def test_a_new_session_subscribes_twice_before_it_counts_as_subscribed(rig: Rig) -> None:
+@pytest.mark.parametrize("present", [False, True], ids=["new session", "session kept, perhaps without subscriptions"])
+def test_a_connection_subscribes_twice_before_it_counts_as_subscribed(rig: Rig, *, present: bool) -> None:
     rig.subscriber._connect()
-    rig.client.connack(session_present=False)
+    rig.client.on_connect(None, None, SimpleNamespace(session_present=present), SUCCESS, None)
+    rig.client.on_subscribe(None, None, 1, [SUCCESS], None)
     assert not rig.subscriber.subscribed
     rig.client.on_subscribe(None, None, 2, [SUCCESS], None)
     assert rig.client.sent == 2 * [[("$share/g/meters/+/reading", 1)]]
@@ -159,7 +162,7 @@ def test_bursts_are_handed_over_and_acknowledged_in_order(rig: Rig) -> None:
     rig.subscriber.acknowledge([rig.batch(burst)])
     rig.subscriber.acknowledge([Batch(burst.generation, [9], 1, 1, 0.0)])
     rig.turn()
-    assert rig.client.sent[1:] == [[7, 8, 9]]
+    assert rig.client.sent[2:] == [[7, 8, 9]]
 
 
 def test_messages_of_a_lost_connection_are_not_acknowledged_on_the_next(rig: Rig) -> None:
@@ -176,7 +179,7 @@ def test_messages_of_a_lost_connection_are_not_acknowledged_on_the_next(rig: Rig
     rig.subscriber.acknowledge([rig.batch(old), rig.batch(new)])
     rig.turn()
 
-    assert rig.client.sent[2:] == [[1]]
+    assert rig.client.sent[4:] == [[1]]
     assert rig.registry.get_sample_value("meterstream_bridge_stale_messages_total") == 1
     assert rig.registry.get_sample_value("meterstream_bridge_acknowledged_messages_total") == 1
 
@@ -189,7 +192,7 @@ def test_an_old_acknowledgement_is_not_sent_while_the_new_connection_is_being_ma
     rig.subscriber._connect()  # CONNACK has not come yet
     rig.subscriber.acknowledge([rig.batch(rig.bursts[0])])
     rig.turn()
-    assert rig.client.sent[1:] == []
+    assert rig.client.sent[2:] == []
 
 
 def test_a_full_bridge_reads_no_more_but_pings_and_goes_on_after_the_release(rig: Rig) -> None:
@@ -219,7 +222,7 @@ def test_after_stop_taking_acknowledgements_still_go_out(rig: Rig) -> None:
     rig.subscriber.acknowledge([rig.batch(rig.bursts[0])])
     rig.turn()
     assert len(rig.bursts) == 1
-    assert rig.client.sent[1:] == [[1]]
+    assert rig.client.sent[2:] == [[1]]
 
 
 def test_the_last_acknowledgements_leave_before_the_farewell(rig: Rig) -> None:
@@ -229,7 +232,7 @@ def test_the_last_acknowledgements_leave_before_the_farewell(rig: Rig) -> None:
     rig.subscriber.acknowledge([rig.batch(rig.bursts[0])])
     rig.subscriber.close()
     rig.subscriber.run()
-    assert rig.client.sent[1:] == [[1], "disconnect"]
+    assert rig.client.sent[2:] == [[1], "disconnect"]
 
 
 def test_an_absent_broker_is_tried_again_after_a_pause(rig: Rig) -> None:
