@@ -22,7 +22,7 @@ from processors.state import MeterState
 from schemas import arrow_codec
 from schemas.errors import ConfigurationError
 from schemas.layout import Ints, Mask, instant_of
-from schemas.quality import NORMAL
+from schemas.quality import HEALTHY
 from schemas.readings import ReadingBatch
 
 #: Fewer readings than this say nothing about what happens once in a hundred days.
@@ -105,7 +105,7 @@ class History:
             found = judge(batch, state.rows(batch.meter_number), state, judging or Judging())
             warm = ~np.isnan(found.score) & (found.past.peak_kw > 0)
             matrix, past = features(batch, found.past, holidays), found.past
-            part = cls(matrix, batch.time_us, past.interval_s, past.day_mean_kw, found.flag == NORMAL)
+            part = cls(matrix, batch.time_us, past.interval_s, past.day_mean_kw, np.isin(found.flag, HEALTHY))
             parts.append(part.where(warm))
         if not parts:
             raise ConfigurationError("there are no readings to learn from")

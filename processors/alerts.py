@@ -6,6 +6,7 @@ import numpy.typing as npt
 from processors import calibration
 from processors.judgement import Judgement
 from processors.opinion import Onsets
+from processors.peers import LEAST_PEERS, Neighbours
 from processors.signals import SIGNALS, Anomaly
 from schemas.alerts import Alert, AlertKind, Severity, alert_id
 from schemas.layout import Ints, Mask, instant_of
@@ -42,7 +43,9 @@ _VOLTS = (Anomaly.SWELL, Anomaly.SAG)
 _REASON_SHARE = 0.01
 
 
-def raise_alerts(batch: ReadingBatch, judgement: Judgement, arrived_us: Ints, where: Mask) -> list[Alert]:
+def raise_alerts(
+    batch: ReadingBatch, judgement: Judgement, arrived_us: Ints, where: Mask, neighbours: Neighbours | None = None
+) -> list[Alert]:
     """Describe what begins in a batch.
 
     Args:
@@ -50,14 +53,16 @@ def raise_alerts(batch: ReadingBatch, judgement: Judgement, arrived_us: Ints, wh
         judgement: what was found of them.
         arrived_us: int64[n], arrival in Kafka [us].
         where: bool[n], readings to look at.
+        neighbours: what they said of what begins; what they share is for information, whatever its score.
 
     Returns: one alert per beginning, in the order of the batch.
     """
     found = np.flatnonzero((judgement.severity > 0) & where)
-    return [_alert(batch, judgement, arrived_us, row) for row in found.tolist()]
+    said = neighbours or Neighbours.none(len(batch))
+    return [_alert(batch, judgement, said, arrived_us, row) for row in found.tolist()]
 
 
-def _alert(batch: ReadingBatch, judgement: Judgement, arrived_us: Ints, row: int) -> Alert:
+def _alert(batch: ReadingBatch, judgement: Judgement, neighbours: Neighbours, arrived_us: Ints, row: int) -> Alert:
     meter = batch.meter_number[row].as_py()
     occurred_us = int(batch.time_us[row])
     what = SIGNALS[int(judgement.rarity[row].argmin())]
@@ -67,7 +72,7 @@ def _alert(batch: ReadingBatch, judgement: Judgement, arrived_us: Ints, row: int
     return Alert(
         alert_id=alert_id(_KINDS[what], f"meter/{meter}", occurred_us),
         kind=_KINDS[what],
-        severity=Severity.CRITICAL if judgement.severity[row] > 1 else Severity.WARNING,
+        severity=_severity(judgement, neighbours, row),
         element=f"meter/{meter}",
         occurred_at=instant_of(occurred_us),
         arrived_at=instant_of(int(arrived_us[row])),
@@ -77,8 +82,27 @@ def _alert(batch: ReadingBatch, judgement: Judgement, arrived_us: Ints, row: int
         score=float(judgement.score[row]),
         band=None if volts else float(judgement.band_kwh[row]),
         reasons=_reasons(judgement, row),
-        message=f"meter {meter} {_SAYS[what].format(measured=measured, expected=expected)}",
+        message=f"meter {meter} {_SAYS[what].format(measured=measured, expected=expected)}"
+        + _said(neighbours, row, volts=volts),
     )
+
+
+def _severity(judgement: Judgement, neighbours: Neighbours, row: int) -> Severity:
+    if neighbours.shared[row]:
+        return Severity.INFO
+    return Severity.CRITICAL if judgement.severity[row] > 1 else Severity.WARNING
+
+
+def _said(neighbours: Neighbours, row: int, *, volts: bool) -> str:
+    """Return what neighbours add to an alert; nothing where too few have spoken."""
+    spoken, agree = int(neighbours.spoken[row]), int(neighbours.agree[row])
+    if spoken < LEAST_PEERS:
+        return ""
+    if neighbours.shared[row]:
+        return (
+            f", as do {agree} of {spoken} neighbours: {'the grid, not the meter' if volts else 'shared, not its own'}"
+        )
+    return f", as {agree or 'none'} of {spoken} neighbours {'do' if agree > 1 else 'does'}"
 
 
 def model_alerts(

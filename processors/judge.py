@@ -23,11 +23,11 @@ from processors.signals import (
 from processors.state import MeterState
 from processors.tails import follow, rarity
 from schemas.layout import Floats, Ints, Mask, Positions
-from schemas.quality import ANOMALY, MISSING, NORMAL, WARNING
+from schemas.quality import ANOMALY, MISSING, MONITORING, WARNING
 from schemas.readings import ReadingBatch
 
 _DAY_S = 86_400.0
-_SPIKE = SIGNALS.index(Anomaly.SPIKE)
+_SPIKE, _SWELL = SIGNALS.index(Anomaly.SPIKE), SIGNALS.index(Anomaly.SWELL)
 #: After so many ordinary readings what was going on is over.
 _CALM_READINGS = 4
 
@@ -84,6 +84,7 @@ def judge(
         found.in_order[at] = True
         regular, on_time = _follow(state, rows[at], time_us[at])
         state.last_time_us[rows[at]] = time_us[at]
+        state.last_z[rows[at]] = state.last_volts_off[rows[at]] = np.nan
         known = regular & ~np.isnan(measures.energy_kwh[at])
         at, on_time = at[known], on_time[known]
         if len(at):
@@ -95,7 +96,7 @@ def judge(
 
 def _flag(batch: ReadingBatch, judging: Judging, flag: npt.NDArray[np.int8]) -> None:
     voltage = batch.floats("voltage")
-    flag[((voltage < judging.voltage_low) | (voltage > judging.voltage_high)) & (flag == NORMAL)] = WARNING
+    flag[((voltage < judging.voltage_low) | (voltage > judging.voltage_high)) & (flag != ANOMALY)] = WARNING
     silent = np.ones(len(batch), dtype=bool)
     for name in batch.layout.floats:
         silent &= np.isnan(batch.floats(name)) if batch.column(name).null_count else False
@@ -140,6 +141,8 @@ def _judge_round(
     z = (power - expected) / sigma
     found.usual_voltage[at] = state.usual_voltage[row]
     values = signals(state, row, measures, power=power, average=average, z=z, interval_s=interval_s, on_time=on_time)
+    found.z[at], found.volts_off[at] = z, values[:, _SWELL]
+    state.last_z[row], state.last_volts_off[row] = found.z[at], found.volts_off[at]
     rare, usual_z = _rarity(state, row, values, warm)
     known = ~np.isnan(values)
     rare[warm] = stretch(state, row[warm], rare[warm], known[warm], interval_s[warm])
@@ -150,6 +153,7 @@ def _judge_round(
     anomalous = (score >= judging.warning) & (~high | (power > judging.times_average * average))
     found.score[at] = score
     found.severity[at] = _begins(state, row, score, anomalous, judging)
+    found.flag[at[score >= judging.monitoring]] = MONITORING
     found.flag[at[anomalous]] = ANOMALY
     found.rarity[at] = np.where(warm[:, None], rare, np.nan)
     found.expected_kwh[at] = np.where(warm, expected * interval_s / 3600.0, np.nan)

@@ -47,6 +47,8 @@ class Judgement:
         score: float32[n], 0 to 1, higher is more unusual; NaN where there is nothing to judge by.
         expected_kwh: float64[n], what the meter usually uses at this time of the week [kWh]; NaN where unknown.
         band_kwh: float64[n], how far above that 98 % of its readings are at most [kWh]; NaN where unknown.
+        z: float32[n], deviation of power from that [standard deviations]; NaN where not judged.
+        volts_off: float32[n], deviation of voltage from the usual [V]; NaN where not judged.
         usual_voltage: float32[n], mean voltage of the meter before [V]; NaN where unknown.
         rarity: float32[n, 11], share of the meter's readings whose signal is as high, in the order of SIGNALS; NaN
             where nothing is known.
@@ -61,6 +63,8 @@ class Judgement:
     score: npt.NDArray[np.float32]
     expected_kwh: Floats
     band_kwh: Floats
+    z: npt.NDArray[np.float32]
+    volts_off: npt.NDArray[np.float32]
     usual_voltage: npt.NDArray[np.float32]
     rarity: npt.NDArray[np.float32]
     severity: npt.NDArray[np.int8]
@@ -76,6 +80,8 @@ class Judgement:
             np.full(n, np.nan, dtype=np.float32),
             np.full(n, np.nan),
             np.full(n, np.nan),
+            np.full(n, np.nan, dtype=np.float32),
+            np.full(n, np.nan, dtype=np.float32),
             np.full(n, np.nan, dtype=np.float32),
             np.full((n, len(SIGNALS)), np.nan, dtype=np.float32),
             np.zeros(n, dtype=np.int8),

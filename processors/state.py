@@ -16,7 +16,7 @@ HABITS = 7
 #: Before any reading.
 NEVER_US = int(np.iinfo(np.int64).min)
 
-#: Column -> (type, values per meter, value of a new row). 791 bytes per meter in all.
+#: Column -> (type, values per meter, value of a new row). 803 bytes per meter in all.
 COLUMNS: Columns = {
     "last_time_us": ("i8", 1, NEVER_US),
     "interval_s": ("f4", 1, 0),
@@ -45,6 +45,9 @@ COLUMNS: Columns = {
     "cluster_peak": ("f4", 1, 0),
     "cluster_signal": ("u1", 1, 0),
     "cluster_quiet": ("u1", 1, 0),
+    "last_z": ("f4", 1, np.nan),
+    "last_volts_off": ("f4", 1, np.nan),
+    "peer_group": ("u4", 1, 0),
     "model_unusual_s": ("u4", 1, 0),
     "model_episode": ("u1", 1, 0),
     **MEMORY,
@@ -78,12 +81,14 @@ class MeterState(KeyedState):
         cluster_reach: how far outliers reach, by signal [decades]; cluster_peak, cluster_signal, cluster_quiet: the
             highest reading of the cluster that is going on, of which signal, and readings since the last one of it; see
             `processors.clusters`.
+        last_z, last_volts_off: how far the newest reading was off, in standard deviations and volts; peer_group: key of
+            the meter's transformer; see `processors.peers`.
         model_unusual_s, model_episode: when a model last found the meter unusual [s], and the worst severity of that.
         vee_...: what the rules remember, see `processors.vee.memory`.
     """
 
     columns = COLUMNS
-    version = 6
+    version = 7
 
     last_time_us: npt.NDArray[np.int64]
     interval_s: npt.NDArray[np.float32]
@@ -112,6 +117,9 @@ class MeterState(KeyedState):
     cluster_peak: npt.NDArray[np.float32]
     cluster_signal: npt.NDArray[np.uint8]
     cluster_quiet: npt.NDArray[np.uint8]
+    last_z: npt.NDArray[np.float32]
+    last_volts_off: npt.NDArray[np.float32]
+    peer_group: npt.NDArray[np.uint32]
     model_unusual_s: npt.NDArray[np.uint32]
     model_episode: npt.NDArray[np.uint8]
     vee_kwh: npt.NDArray[np.float64]

@@ -22,6 +22,8 @@ class QualityFlag(StrEnum):
 
 FLAGS = tuple(QualityFlag)
 NORMAL, WARNING, ANOMALY, MISSING, MONITORING, ESTIMATED, EDITED, REJECTED = range(8)
+#: What nobody doubts; unusual values among them are worth watching, and no more.
+HEALTHY = (NORMAL, MONITORING)
 Codes = npt.NDArray[np.int8]
 
 #: Where two parts of the engine speak of one reading, what is further back in this list is what counts.

@@ -16,7 +16,7 @@ from processors.judge import Judging, judge
 from processors.judgement import Judgement
 from processors.state import MeterState
 from schemas.layout import Floats
-from schemas.quality import NORMAL
+from schemas.quality import HEALTHY
 from schemas.readings import ReadingBatch
 
 #: A forest takes part where the probation has so many readings to fit and calibrate it.
@@ -54,7 +54,9 @@ def _forest_scores(series: list[Series], batch: ReadingBatch, found: Judgement) 
     if min(fitting.sum(), calibrating.sum()) < _LEAST_READINGS // 2:
         return scores
     forest = fit(matrix[fitting], trees=100, samples=256, seed=0)
-    history = History(matrix, batch.time_us, found.past.interval_s, found.past.day_mean_kw, found.flag == NORMAL)
+    history = History(
+        matrix, batch.time_us, found.past.interval_s, found.past.day_mean_kw, np.isin(found.flag, HEALTHY)
+    )
     share = Calibrated(calibrate(forest, history.where(calibrating))).share(
         forest.score(matrix[warm]), found.past.day_mean_kw[warm]
     )

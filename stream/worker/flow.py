@@ -10,6 +10,7 @@ from processors.alerts import model_alerts, raise_alerts
 from processors.judge import Judging, judge
 from processors.judgement import Judgement, Past
 from processors.opinion import Onsets, Opinion, onsets
+from processors.peers import Before, Neighbours, compare
 from processors.state import MeterState
 from processors.validate import FAILURES, Limits, validate
 from processors.vee.check import Findings, check
@@ -47,6 +48,7 @@ class Step:
         arrived_us: int64[n], arrival [us].
         findings: what the rules said of each.
         judgement: what was found of each; its flag is the stronger one of judgement and rules.
+        neighbours: what neighbours said of what begins.
         opinion: what models say of each.
         onsets: what begins by a model's word alone.
         rejected: each with the offset of its record.
@@ -62,6 +64,7 @@ class Step:
     arrived_us: Ints
     findings: Findings
     judgement: Judgement
+    neighbours: Neighbours
     opinion: Opinion
     onsets: Onsets
     rejected: list[Rejected]
@@ -126,7 +129,9 @@ class PartitionFlow(Intake[ReadingBatch, MeterState]):
         batch = taken.batch
         seen = self._seen(rows, taken.offset)
         findings = self._check(taken, rows, seen)
+        before = Before.of(self.state, rows)
         judgement = judge(batch, rows, self.state, self._judging, seen)
+        neighbours = compare(judgement, rows, batch.time_us, before, self.state, judgement.severity > 0)
         opinion = self._consult(batch, judgement.past)
         begun = onsets(opinion, judgement, rows, batch.time_us, self.state, self._judging)
         flag = stronger(judgement.flag, findings.flag)
@@ -140,6 +145,7 @@ class PartitionFlow(Intake[ReadingBatch, MeterState]):
             taken.arrived_us,
             findings,
             replace(judgement, flag=flag),
+            neighbours,
             opinion,
             begun,
             taken.rejected,
@@ -193,6 +199,6 @@ def effects(step: Step, state: MeterState, position: Position, lost_records: int
         mark_us=marks[:-1],
     )
     progress = progress_of(step, position, int(marks[-1]), len(rows), len(rejected), lost_records)
-    alerts = raise_alerts(step.batch, step.judgement, step.arrived_us, due)
+    alerts = raise_alerts(step.batch, step.judgement, step.arrived_us, due, step.neighbours)
     alerts += model_alerts(step.batch, step.judgement, step.opinion.score, step.onsets, step.arrived_us, due)
     return Effects(rows, rejected, alerts, progress)

@@ -7,7 +7,7 @@ import pytest
 
 from processors.judge import Judging, judge
 from processors.state import MeterState
-from schemas.quality import ANOMALY, FLAGS, MISSING, NORMAL, WARNING, QualityFlag
+from schemas.quality import ANOMALY, FLAGS, MISSING, MONITORING, NORMAL, WARNING, QualityFlag
 from tests.builders import DAY_US, HOUR_US, MINUTE_US, START_US, batch
 from tests.judging import judged
 
@@ -34,7 +34,7 @@ def test_voltage_warns_beyond_210_and_250_but_not_at_them() -> None:
 def test_more_than_three_times_the_average_use_is_an_anomaly_and_three_times_is_not(step_us: int) -> None:
     known = (DAY_US + 2 * HOUR_US) // step_us + 2
     usual = 0.02 * step_us / MINUTE_US
-    for factor, flag in ((3 * (1 - 1e-9), NORMAL), (3 * (1 + 1e-9), ANOMALY)):
+    for factor, flag in ((3 * (1 - 1e-9), MONITORING), (3 * (1 + 1e-9), ANOMALY)):
         _, found = judged([usual] * known + [factor * usual], step_us)
         assert found.flag.tolist() == [NORMAL] * known + [flag]
 
@@ -79,7 +79,7 @@ def test_a_routine_evening_peak_is_no_anomaly_neither_on_working_days_nor_at_wee
     day = evening_peaks(1, peak_kw)
     assert peak_kw > 3 * sum(day) / 24, "the rule by averages alone would flag it"
     _, found = judged(evening_peaks(15, peak_kw, per_hour), HOUR_US // per_hour)
-    assert np.flatnonzero(found.flag).tolist() == []
+    assert np.flatnonzero(found.flag == ANOMALY).tolist() == []
 
 
 def test_a_new_habit_is_an_anomaly_at_first_and_normal_after_some_weeks() -> None:
@@ -156,6 +156,8 @@ def test_an_anomaly_counts_for_no_more_than_the_bound_in_the_average() -> None:
 def test_the_bounds_are_settings() -> None:
     strict = replace(Judging(), times_average=1.5)
     assert judged([1.0] * 100 + [2.0], judging=strict)[1].flag[-1] == ANOMALY
-    assert judged([1.0] * 100 + [2.0])[1].flag[-1] == NORMAL
+    assert judged([1.0] * 100 + [2.0])[1].flag[-1] == MONITORING
     lenient = replace(Judging(), warning=1.1)
-    assert judged([1.0] * 100 + [20.0], judging=lenient)[1].flag[-1] == NORMAL
+    assert judged([1.0] * 100 + [20.0], judging=lenient)[1].flag[-1] == MONITORING
+    blind = replace(lenient, monitoring=1.1)
+    assert judged([1.0] * 100 + [20.0], judging=blind)[1].flag[-1] == NORMAL
