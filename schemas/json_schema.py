@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from schemas.alerts import Alert
 from schemas.bars import Bar
+from schemas.missing import MissingData
 from schemas.readings import Reading
 from schemas.registry import RegistryEntry
 from schemas.rejected import Rejected
@@ -25,6 +26,7 @@ _MODELS: Mapping[str, tuple[type[BaseModel], Literal["validation", "serializatio
     "rejected": (Rejected, "serialization"),
     "alert": (Alert, "serialization"),
     "window_aggregate": (WindowAggregate, "serialization"),
+    "missing_data": (MissingData, "serialization"),
     "bar": (Bar, "serialization"),
 }
 

@@ -38,6 +38,7 @@ METERS_CLEAN = TopicSpec("meters.clean", key="none, a batch per record")
 METERS_REJECTED = TopicSpec("meters.rejected", key="reject_id", retention_s=30 * 86_400)
 METERS_REGISTRY = TopicSpec("meters.registry", key="meter_number", retention_s=None)
 GRID_WINDOWS = TopicSpec("grid.windows", key="element")
+METERS_MISSING = TopicSpec("meters.missing", key="meter_number", retention_s=30 * 86_400)
 MARKET_RAW = TopicSpec("market.raw", key="market/symbol")
 MARKET_BARS = TopicSpec("market.bars", key="market/symbol")
 MARKET_REJECTED = TopicSpec("market.rejected", key="reject_id", retention_s=30 * 86_400)
@@ -49,6 +50,7 @@ TOPICS = (
     METERS_REJECTED,
     METERS_REGISTRY,
     GRID_WINDOWS,
+    METERS_MISSING,
     MARKET_RAW,
     MARKET_BARS,
     MARKET_REJECTED,

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from processors.vee.catalogue import RULES
 from schemas.delivery import Delivery, Rows, Stored
 from schemas.quality import FLAGS
+from sinks.missing_outbox import MissingOutbox
 
 #: From "Kafka is next door" to "Kafka is struggling" [s].
 _ACK_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -113,6 +114,10 @@ class WorkerMetrics:
             ["feature"],
             registry=registry,
         )
+        self.missing_intervals = Gauge(
+            f"{prefix}_missing_intervals", "Readings expected within the last day and not stored.", registry=registry
+        )
+        self.missing_meters = Gauge(f"{prefix}_missing_meters", "Meters that they are missing of.", registry=registry)
         self.models_refused = counter("models_refused", "Models that could not be used, by name.", ("model",))
         self.batch = Histogram(
             f"{prefix}_batch_readings",
@@ -133,6 +138,11 @@ class WorkerMetrics:
             buckets=_LATENCY_BUCKETS_S,
             registry=registry,
         )
+
+    def watch_missing(self, outbox: MissingOutbox) -> None:
+        """Show what an outbox of missing data finds; 0 in a worker while another one looks."""
+        self.missing_intervals.set_function(lambda: outbox.intervals)
+        self.missing_meters.set_function(lambda: outbox.meters)
 
     def delivered(self, delivery: Delivery[Any], stored: Stored) -> None:
         """Count a delivery that the database has."""

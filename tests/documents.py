@@ -15,6 +15,7 @@ from processors.vee.rule_set import RuleSettings
 from schemas.alerts import Alert
 from schemas.bars import Bar
 from schemas.markets import DAY_S, Market
+from schemas.missing import MissingData
 from schemas.quality import FLAGS
 from schemas.readings import Reading
 from schemas.registry import RegistryEntry
@@ -140,6 +141,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "alert": _model(Alert),
     "rejected": _model(Rejected),
     "window": _model(WindowAggregate),
+    "missing": _model(MissingData),
     "bar": _model(Bar),
     "topics": _topics,
     "rules": _rules,

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from processors.vee.calendar import Calendar
 from processors.vee.catalogue import BY_ID
+from processors.vee.estimation import Estimation, parse_estimation
 from processors.vee.rule import Rule
 from schemas.errors import ConfigurationError
 from schemas.meter_class import CLASSES
@@ -20,7 +21,7 @@ from schemas.quality import FLAGS, QualityFlag
 #: Fields of a rule beside its own parameters; those that a class or a source may set for itself come first.
 _BY_CLASS = ("enabled", "warn", "fail")
 _FIELDS = (*_BY_CLASS, "on_warn", "on_fail", "hides", "class", "source")
-_TOP = ("version", "name", "zone", "country", "rules", "classes", "maintenance")
+_TOP = ("version", "name", "zone", "country", "rules", "classes", "maintenance", "estimation")
 _PERIOD = ("meters", "from", "until", "reason")
 #: Severities that a rule may have: flags of readings as they came.
 _SEVERITIES = ("normal", "monitoring", "warning", "anomaly", "estimated", "rejected")
@@ -76,6 +77,7 @@ class RuleSet:
         periods: of maintenance.
         text: the file.
         calendar: the clock on the wall; UTC until one is given.
+        estimation: how missing values are estimated.
     """
 
     version: int
@@ -88,6 +90,7 @@ class RuleSet:
     periods: tuple[Period, ...]
     text: str
     calendar: Calendar = field(default_factory=Calendar)
+    estimation: Estimation = field(default_factory=Estimation)
 
     @cached_property
     def by_id(self) -> dict[str, RuleSettings]:
@@ -131,6 +134,7 @@ def parse(text: str) -> RuleSet:
         sources=sources,
         periods=tuple(_period(item, place) for place, item in enumerate(content.get("maintenance", []), start=1)),
         text=text,
+        estimation=parse_estimation(content.get("estimation", {})),
     )
 
 

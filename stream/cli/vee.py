@@ -16,6 +16,7 @@ from sinks.csv_file import csv_lines
 from sinks.nem12_file import nem12_lines
 from stream import settings
 from stream.cli.errors import plain_errors
+from stream.cli.vee_work import accept, edit, estimate, reject, report_command
 from stream.vee.rule_book import DEFAULT, load_rules
 
 #: Problems shown in the terminal; all are counted.
@@ -105,3 +106,7 @@ def convert(
     out.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     click.echo(f"{len(batch):,} readings written to {out.name}")
     sys.exit(1 if findings.count else 0)
+
+
+for command in (accept, reject, edit, estimate, report_command):
+    vee.add_command(command)

@@ -17,7 +17,15 @@ from models.registry import Registry
 from schemas.markets import Markets
 from schemas.registry import RegistryEntry
 from schemas.rejected import Rejected
-from schemas.topics import GRID_WINDOWS, MARKET_BARS, MARKET_REJECTED, METERS_REGISTRY, METERS_REJECTED, TopicSpec
+from schemas.topics import (
+    GRID_WINDOWS,
+    MARKET_BARS,
+    MARKET_REJECTED,
+    METERS_MISSING,
+    METERS_REGISTRY,
+    METERS_REJECTED,
+    TopicSpec,
+)
 from sinks.sink import Store
 from stream.metrics import WorkerMetrics
 from stream.settings import Settings
@@ -134,6 +142,8 @@ def build_app(
     producer = KafkaProducer(producer_settings(endpoints.kafka_url))
     app.task(partial(keep_fresh, app, producer, serving, settings.models.refresh_s))
     app.task(OutboxPublisher(producer, sinks.windows, GRID_WINDOWS.name, lambda window: window.element).run)
+    metrics.watch_missing(sinks.missing)
+    app.task(OutboxPublisher(producer, sinks.missing, METERS_MISSING.name, lambda found: found.meter_number).run)
     app.task(OutboxPublisher(producer, sinks.bars, MARKET_BARS.name, lambda bar: f"{bar.market}/{bar.symbol}").run)
     app.task(rules.run)
     return WorkerApp(app, (readings, ticks), registry)

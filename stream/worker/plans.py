@@ -12,6 +12,7 @@ from schemas.layout import Positions
 from schemas.markets import Markets
 from schemas.tick_rows import TickRows
 from schemas.windows import WindowAggregate
+from sinks.missing_outbox import MissingOutbox
 from sinks.outbox import Outbox
 from sinks.sink import Journal, Latest, Store
 from stream.market.flow import TickFlow, TickStep, tick_effects
@@ -31,6 +32,7 @@ class Sinks:
         store: readings, the registry and all rejects; open.
         latest: newest readings.
         windows: where closed windows are found.
+        missing: where missing data is found.
         ticks: market ticks and bars; open.
         latest_ticks: newest ticks.
         bars: where closed bars are found.
@@ -39,6 +41,7 @@ class Sinks:
     store: Store
     latest: Latest[Rows]
     windows: Outbox[WindowAggregate]
+    missing: MissingOutbox
     ticks: Journal[TickRows]
     latest_ticks: Latest[TickRows]
     bars: Outbox[Bar]

@@ -15,6 +15,7 @@ from schemas.markets import Markets
 from schemas.topics import MARKET_RAW, METERS_RAW, TopicSpec
 from sinks.bars_outbox import BarOutbox
 from sinks.migrations import migrate
+from sinks.missing_outbox import MissingOutbox
 from sinks.redis import MARKET_PREFIX, TICK, RedisLatest
 from sinks.rule_ledger import keep_rule_set
 from sinks.timescale import TimescaleStore
@@ -39,6 +40,8 @@ from stream.worker.watch import Watch
 T = TypeVar("T")
 #: Joining a group takes a few seconds, twice a session timeout at worst [s].
 _UNASSIGNED_S = 30.0
+#: What of an hour has not come so long after it is missing [s]; it may still come.
+_MISSING_AFTER_S = 900.0
 
 
 def run(settings: Settings) -> int:
@@ -87,6 +90,7 @@ def _sinks(settings: Settings, endpoints: Endpoints, markets: Markets) -> Sinks:
         store=TimescaleStore(database, lateness_s=lateness_s),
         latest=RedisLatest(redis, expiry_s=settings.redis_expiry_s),
         windows=WindowOutbox(database, lateness_s=lateness_s),
+        missing=MissingOutbox(database, grace_s=max(lateness_s, _MISSING_AFTER_S)),
         ticks=TimescaleTicks(database, markets),
         latest_ticks=RedisLatest(redis, expiry_s=settings.redis_expiry_s, prefix=MARKET_PREFIX, field=TICK),
         bars=BarOutbox(database, lateness_s=lateness_s),

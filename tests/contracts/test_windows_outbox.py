@@ -8,6 +8,7 @@ import pytest
 
 from schemas.delivery import Delivery, Progress
 from schemas.errors import ServiceUnavailable
+from schemas.topics import METERS_RAW
 from schemas.windows import WindowAggregate
 from sinks.migrations import migrate
 from sinks.timescale import TimescaleStore
@@ -42,14 +43,14 @@ async def write(url: str) -> AsyncIterator[Write]:
     at: dict[int, int] = {}
 
     async def one(times_us: list[int], watermark_us: int, partition: int = 0) -> None:
-        await store.position("t", "life", partition, 0)
+        await store.position(METERS_RAW.name, "life", partition, 0)
         of = batch("M1", times_us, consumption_kwh=[1.0] * len(times_us))
         meter_id, _ = await store.resolve(of.meter_number.to_pylist())
         expected = at.get(partition, 0)
         at[partition] = expected + 1
         progress = Progress(partition, expected, expected + 1, watermark_us, len(of), 0)
         found = rows(of, meter_id.tolist(), partition=partition, offset=expected)
-        await store.write(Delivery("t", "life", found, [], [progress]), nothing)
+        await store.write(Delivery(METERS_RAW.name, "life", found, [], [progress]), nothing)
 
     yield one
     await store.close()

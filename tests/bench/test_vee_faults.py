@@ -1,0 +1,117 @@
+"""What rules make of a simulated fleet's faults: recall and precision by class, offline, with the labels."""
+
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+
+from processors.state import MeterState
+from processors.validate import FAILURES, Limits, validate
+from processors.vee.catalogue import BY_ID
+from processors.vee.check import check
+from schemas.meter_class import class_codes, status_codes
+from simulators.dispatch import Dispatch
+from simulators.faults import FaultClass
+from simulators.labels import Label, labels
+from simulators.local_time import DAY_S, EPOCH_DAY
+from simulators.profile import Profile, load_profile
+from simulators.registry import registry
+from stream.simulate.plan import FleetMode, Plan, span_of
+from tests.vee import RULES
+
+METERS, DAYS, SEED = 1_000, 4, 7
+START = datetime(2026, 3, 2, tzinfo=UTC)
+GRACE_US = 3_600_000_000
+#: What says that a fault of a class is there: rules, or reasons of rejection.
+SAYS = {
+    FaultClass.MISSING: ("gap",),
+    FaultClass.METER_OUTAGE: ("gap",),
+    FaultClass.DUPLICATE: ("duplicate", "conflicting_duplicate"),
+    FaultClass.REORDERED: ("out_of_order",),
+    FaultClass.LATE: ("late", "out_of_order"),
+    FaultClass.CLOCK_DRIFT: ("clock_drift",),
+    FaultClass.SPIKE: ("spike", "energy_range", "energy_unit"),
+    FaultClass.STUCK: ("stuck_value",),
+    FaultClass.NEGATIVE: ("negative_energy",),
+    FaultClass.REGISTER_ROLLOVER: ("register_rollover",),
+    FaultClass.REGISTER_RESET: ("register_reset",),
+    FaultClass.UNIT_CHANGE: ("energy_unit", "voltage_unit", "voltage_in_other_unit"),
+    FaultClass.SAG: ("voltage_range", "voltage_out_of_range"),
+    FaultClass.SWELL: ("voltage_range", "voltage_out_of_range"),
+    FaultClass.ZERO: ("prolonged_zero",),
+    FaultClass.REVERSED_POLARITY: ("reverse_flow",),
+}
+_EPOCH_S = EPOCH_DAY * DAY_S
+
+
+def signs(sent: list[Dispatch], classes: dict[str, str]) -> dict[str, list[tuple[str, int]]]:
+    """Which meter each rule or reason of rejection named, and when: one pass in the order of arrival."""
+    state, found = MeterState(), defaultdict[str, list[tuple[str, int]]](list)
+    reasons = [str(reason) for reason, _ in FAILURES]
+    for part in sent:
+        arrived = np.rint((part.due_s + _EPOCH_S) * 1e6).astype(np.int64)
+        codes = validate(part.batch, arrived, Limits())
+        names, times = part.batch.meter_number.to_pylist(), part.batch.time_us.tolist()
+        for row in np.flatnonzero(codes).tolist():
+            found[reasons[codes[row] - 1]].append((names[row], times[row]))
+        batch, arrived = part.batch.where(codes == 0), arrived[codes == 0]
+        rows = state.rows(batch.meter_number)
+        known = np.unique(rows)
+        of = [classes.get(name, "unknown") for name in state.names_at(known)]
+        state.register(known, class_codes(of), status_codes(["active"] * len(known)))
+        said = check(batch, rows, state, arrived, RULES)
+        np.maximum.at(state.last_time_us, rows, batch.time_us)
+        hit = said.failed | said.warned
+        names, times = batch.meter_number.to_pylist(), batch.time_us
+        for rule in BY_ID.values():
+            for row in np.flatnonzero(hit & (1 << rule.bit)).tolist():
+                found[rule.id].append((names[row], int(times[row])))
+    return found
+
+
+def run(profile: Profile) -> tuple[list[Label], dict[str, list[tuple[str, int]]]]:
+    begin, end = span_of(START, timedelta(days=DAYS), 900)
+    plan = Plan(METERS, SEED, 900, begin, end, float("inf"), 30.0, FleetMode.SINGLE, 1, profile)
+    grid = plan.grid()
+    faults = plan.faults(grid)
+    entries: pa.RecordBatch = registry(grid, faults, plan.start)
+    classes = dict(zip(entries.column("meter_number").to_pylist(), entries.column("class").to_pylist(), strict=True))
+    sent = list(plan.dispatcher(0).run(begin, end, plan.rows_at_once))
+    return list(labels(faults, grid)), signs(sent, classes)
+
+
+def test_faults_of_a_simulated_fleet() -> None:
+    truth, found = run(load_profile("showcase"))
+    spans: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for label in truth:
+        for meter in label.meters:
+            spans[meter].append((micros(label.start), micros(label.end) + GRACE_US))
+    print(f"\n{METERS:,} meters, {DAYS} days, seed {SEED}; {len(truth):,} faults")  # noqa: T201 - the figures
+    print("| fault | labelled | found | recall | precision | by |\n|---|---|---|---|---|---|")  # noqa: T201
+    recalls = dict[FaultClass, float]()
+    for fault, kinds in SAYS.items():
+        mine = [label for label in truth if label.fault is fault]
+        said = [sign for kind in kinds for sign in found.get(kind, [])]
+        by_meter: dict[str, list[int]] = defaultdict(list)
+        for meter, moment in said:
+            by_meter[meter].append(moment)
+        hits = [
+            any(
+                micros(label.start) < moment <= micros(label.end) + GRACE_US
+                for meter in label.meters
+                for moment in by_meter.get(meter, [])
+            )
+            for label in mine
+        ]
+        # A sign is true on any fault of its meter: a rule may rightly see what another fault does.
+        true = sum(any(start < moment <= end for start, end in spans.get(meter, [])) for meter, moment in said)
+        if mine:
+            recalls[fault] = sum(hits) / len(hits)
+            precision = f"{true / len(said):.3f}" if said else "-"
+            print(f"| {fault} | {len(mine)} | {sum(hits)} | {recalls[fault]:.3f} | {precision} | {', '.join(kinds)} |")  # noqa: T201
+    assert recalls
+
+
+def micros(moment: datetime) -> int:
+    return round(moment.timestamp() * 1e6)

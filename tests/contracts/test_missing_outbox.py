@@ -1,0 +1,154 @@
+"""Missing data: told once an hour has closed, again when some of it comes late, and found by one query."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
+
+import psycopg
+import pytest
+
+from schemas.delivery import Delivery, Progress
+from schemas.errors import ServiceUnavailable
+from schemas.missing import MissingData
+from schemas.registry import RegistryEntry
+from schemas.topics import METERS_RAW
+from sinks.migrations import migrate
+from sinks.missing_outbox import MissingOutbox
+from sinks.timescale import TimescaleStore
+from stream.stack.endpoints import Endpoints
+from tests.builders import batch, rows
+from tests.contracts.backings import unique
+from tests.contracts.test_any_store import nothing
+
+pytestmark = pytest.mark.integration
+
+NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
+QUARTER = timedelta(minutes=15)
+HOUR = timedelta(hours=1)
+Send = Callable[..., object]
+
+
+@pytest.fixture
+def url(stack: Endpoints) -> Iterator[str]:
+    """A schema of the test's own: an outbox looks at every meter that the database knows."""
+    name = unique("missing").strip("-").replace("-", "_")
+    with psycopg.connect(stack.database_url, autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA {name}")
+        url = f"{stack.database_url}?options={quote(f'-c search_path={name},public')}"
+        migrate(url)
+        yield url
+        connection.execute(f"DROP SCHEMA {name} CASCADE")
+
+
+def micros(moment: datetime) -> int:
+    return round(moment.timestamp() * 1e6)
+
+
+def quarters(first: int, count: int) -> list[datetime]:
+    """Ends of quarter hours from noon on."""
+    return [NOON + (first + k) * QUARTER for k in range(1, count + 1)]
+
+
+@pytest.fixture
+async def send(url: str) -> AsyncIterator[Send]:
+    """Stores readings of a meter; the watermark is their newest time, or the one that is given."""
+    store, at = TimescaleStore(url, lateness_s=60.0), 0
+    newest = NOON
+
+    async def one(meter: str, times: list[datetime]) -> None:
+        nonlocal at, newest
+        newest = max(newest, *times)
+        await store.position(METERS_RAW.name, "life", 0, 0)
+        of = batch(meter, [micros(moment) for moment in times], consumption_kwh=[1.0] * len(times))
+        meter_id, _ = await store.resolve(of.meter_number.to_pylist())
+        progress = Progress(0, at, at + 1, micros(newest), len(of), 0)
+        found = rows(of, meter_id.tolist(), partition=0, offset=at)
+        at += 1
+        await store.write(Delivery(METERS_RAW.name, "life", found, [], [progress]), nothing)
+
+    await store.register([RegistryEntry(meter_number="M1", transformer="T1")])
+    yield one
+    await store.close()
+
+
+async def told(outbox: MissingOutbox) -> list[tuple[str, datetime, int, int]]:
+    found = list[MissingData]()
+
+    async def keep(items: list[MissingData]) -> None:
+        found.extend(items)
+
+    while await outbox.hand_on(keep):
+        pass
+    return [(item.meter_number, item.hour, item.expected, item.received) for item in found]
+
+
+@pytest.fixture
+async def outbox(url: str) -> AsyncIterator[MissingOutbox]:
+    made = MissingOutbox(url, grace_s=900.0)
+    yield made
+    await made.close()
+
+
+async def test_an_hour_that_lacks_readings_is_told_once(outbox: MissingOutbox, send: Send) -> None:
+    await send("M1", quarters(0, 4) + quarters(6, 6))
+    assert await told(outbox) == [("M1", NOON + HOUR, 4, 2)]
+    assert (outbox.intervals, outbox.meters) == (2, 1)
+    assert await told(outbox) == []
+
+
+async def test_an_hour_is_not_looked_at_before_its_grace_is_over(outbox: MissingOutbox, send: Send) -> None:
+    await send("M1", quarters(0, 5))
+    assert await told(outbox) == []
+    await send("M1", quarters(5, 3))
+    assert await told(outbox) == []
+    await send("M1", quarters(9, 1))
+    assert await told(outbox) == []
+
+
+async def test_what_came_late_restates_its_hour(url: str, outbox: MissingOutbox, send: Send) -> None:
+    await send("M1", quarters(0, 4) + quarters(6, 6))
+    assert await told(outbox) == [("M1", NOON + HOUR, 4, 2)]
+    for late, received in ((4, 3), (5, 4)):
+        await send("M1", quarters(late, 1))
+        again = MissingOutbox(url, grace_s=900.0)
+        assert await told(again) == [("M1", NOON + HOUR, 4, received)]
+        await again.close()
+
+
+async def test_a_meter_without_any_reading_in_an_hour_is_missing_all_of_it(
+    url: str, outbox: MissingOutbox, send: Send
+) -> None:
+    await send("M1", quarters(0, 8))
+    await send("M2", quarters(0, 16))
+    assert await told(outbox) == [("M1", NOON + 2 * HOUR, 4, 0)]
+    with psycopg.connect(url) as connection:
+        found = connection.execute(
+            "SELECT meter_number, transformer, missing FROM missing_intervals WHERE hour >= %s", (NOON,)
+        ).fetchall()
+        silent = connection.execute(
+            "SELECT meter_number, transformer, newest FROM meter_silence WHERE silent_for > interval '24 hours' "
+            "ORDER BY newest"
+        ).fetchall()
+    assert found == [("M1", "T1", 4)]
+    assert silent == [("M1", "T1", NOON + 8 * QUARTER), ("M2", None, NOON + 16 * QUARTER)]
+
+
+async def test_a_meter_out_of_service_is_not_expected(url: str, outbox: MissingOutbox, send: Send) -> None:
+    await send("M1", quarters(0, 4))
+    await send("M2", quarters(0, 16))
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("UPDATE smart_meters SET status = 'removed' WHERE meter_number = 'M1'")
+    assert await told(outbox) == []
+
+
+async def test_what_could_not_be_sent_is_told_later(outbox: MissingOutbox, url: str, send: Send) -> None:
+    await send("M1", quarters(0, 4) + quarters(6, 6))
+
+    async def refuse(_: list[MissingData]) -> None:
+        raise ServiceUnavailable("kafka", "scripted")
+
+    with pytest.raises(ServiceUnavailable):
+        await outbox.hand_on(refuse)
+    again = MissingOutbox(url, grace_s=900.0)
+    assert await told(again) == [("M1", NOON + HOUR, 4, 2)]
+    await again.close()
