@@ -22,6 +22,7 @@ DOCUMENTS = (
     "MODELS.md",
     "RELIABILITY.md",
     "SIMULATOR.md",
+    "VEE.md",
     "CHANGELOG.md",
 )
 ROOMS = ("schemas", "processors", "models", "sinks", "simulators", "stream", "infra", "tests")

@@ -20,7 +20,7 @@ from simulators.registry import registry
 from stream.simulate.plan import FleetMode, Plan, span_of
 from tests.vee import RULES
 
-METERS, DAYS, SEED = 1_000, 4, 7
+METERS, DAYS, SEED = 500, 14, 7
 START = datetime(2026, 3, 2, tzinfo=UTC)
 GRACE_US = 3_600_000_000
 #: What says that a fault of a class is there: rules, or reasons of rejection.
