@@ -43,6 +43,14 @@ class Calibration(_Part):
     thresholds: list[list[float]] = Field(description="by group, then share: the score that this share exceeds")
 
 
+class ClassProfile(_Part):
+    """What meters of a class do on their first day, when nothing is known of them but their class."""
+
+    meter_class: str = Field(description="as in the registry; `unknown` stands for all")
+    shape: list[float] = Field(description="power by hour of the working day, then of the weekend, over the mean (UTC)")
+    calibration: Calibration = Field(description="of the logarithm of power over what level and shape expect")
+
+
 class Reference(_Part):
     """How features and scores were distributed in what a model was trained on, to tell when that has changed."""
 
@@ -71,6 +79,7 @@ class Manifest(_Part):
     parameters: dict[str, int | float | str]
     calibration: Calibration
     reference: Reference | None = Field(default=None, description="none in models of format 1: their drift is not told")
+    classes: list[ClassProfile] = Field(default_factory=list, description="none in models of format 1")
     metrics: dict[str, float]
     libraries: dict[str, str] = Field(description="versions that fitted it")
     trained_at: AwareDatetime

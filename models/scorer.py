@@ -5,13 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from models.calibrated import Calibrated
+from models.cold_start import ColdStart
 from models.explain import reasons
 from models.forest import Forest
-from models.manifest import Calibration, Manifest
+from models.manifest import Manifest
 from processors.calibration import BUDGET, score_of
 from processors.features import Matrix, features
 from processors.judgement import Past
-from schemas.layout import Floats, Positions
+from schemas.layout import Positions
 from schemas.readings import ReadingBatch
 
 Scores = npt.NDArray[np.float32]
@@ -30,6 +32,7 @@ class Scorer:
         self.forest = forest
         self._holidays = np.array(manifest.holidays, dtype=np.int64)
         self._calibrated = Calibrated(manifest.calibration)
+        self._cold_start = ColdStart(manifest.classes)
 
     @property
     def name(self) -> str:
@@ -50,6 +53,8 @@ class Scorer:
         if len(known):
             share = self._calibrated.share(self.forest.score(matrix), past.day_mean_kw[known])
             scores[known] = score_of(share, past.interval_s[known], budget)
+            cold = self._cold_start.score(batch, past, budget)
+            scores = np.where(np.isnan(cold), scores, cold)
         return Look(self, known, matrix, scores)
 
     def score(self, batch: ReadingBatch, past: Past) -> Scores:
@@ -76,34 +81,3 @@ class Look:
     def explain(self, at: Positions) -> list[str]:
         """Return what made some of the known readings score as they do, each feature with its share."""
         return reasons(self.scorer.forest, self.matrix, np.searchsorted(self.known, at))
-
-
-class Calibrated:
-    """From the forest's own score to the share of healthy readings of such meters that are as strange.
-
-    Args:
-        calibration: as the manifest has it.
-    """
-
-    def __init__(self, calibration: Calibration) -> None:
-        self._edges = np.array(calibration.size_edges_kw)
-        self._log_shares = np.log(calibration.shares)
-        self._thresholds = [np.array(row) for row in calibration.thresholds]
-
-    def share(self, raw: Floats, day_mean_kw: npt.NDArray[np.float32]) -> Floats:
-        """Return float64[n], 0 to 1; beyond the rarest reading that was seen, the tail goes on as it ended.
-
-        Args:
-            raw: float64[n], the forest's own scores.
-            day_mean_kw: float32[n], how large the meters are [kW].
-        """
-        group = np.digitize(day_mean_kw, self._edges)
-        log_share = np.empty(len(raw))
-        for number, thresholds in enumerate(self._thresholds):
-            mine = group == number
-            log_share[mine] = np.interp(raw[mine], thresholds, self._log_shares)
-            beyond = mine & (raw > thresholds[-1])
-            slope = (self._log_shares[-1] - self._log_shares[-3]) / max(thresholds[-1] - thresholds[-3], 1e-6)
-            log_share[beyond] += (raw[beyond] - thresholds[-1]) * slope
-        share: Floats = np.exp(log_share)
-        return share

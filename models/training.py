@@ -1,7 +1,7 @@
 """Training: readings in the order of time in, a forest, its calibration and its manifest out."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -10,11 +10,12 @@ import numpy.typing as npt
 import sklearn
 import skops
 
+from models.calibrated import Calibrated, shares_of
+from models.cold_start import FirstDays, profiles
 from models.drift import reference
 from models.forest import Forest, fit
 from models.manifest import FORMAT_VERSION, Calibration, Data, Kind, Manifest, Probe
 from models.package import pack
-from models.scorer import Calibrated
 from processors.calibration import score_of
 from processors.features import FEATURES, Matrix, features
 from processors.judge import Judging, judge
@@ -22,6 +23,7 @@ from processors.state import MeterState
 from schemas import arrow_codec
 from schemas.errors import ConfigurationError
 from schemas.layout import Ints, Mask, instant_of
+from schemas.meter_class import class_codes
 from schemas.quality import HEALTHY
 from schemas.readings import ReadingBatch
 
@@ -30,10 +32,7 @@ LEAST_READINGS = 2_000
 #: Readings of a group of meters that a calibration of its own takes.
 _GROUP_READINGS = 10_000
 _GROUPS = 5
-#: The rarest share that is calibrated is seen this often.
-_RAREST_SEEN = 5
 _PROBES = 16
-_SHARES = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 5e-3, 2e-3, 1e-3, 5e-4, 2e-4, 1e-4, 5e-5, 2e-5, 1e-5)
 
 
 @dataclass(frozen=True)
@@ -77,6 +76,7 @@ class History:
         healthy: bool[n], what the engine found nothing to remark about.
         meters: of how many meters.
         sha256: of the readings.
+        first_days: how these and earlier readings compare with their meters' means; None where it does not matter.
     """
 
     matrix: Matrix
@@ -86,23 +86,35 @@ class History:
     healthy: Mask
     meters: int = 0
     sha256: str = ""
+    first_days: FirstDays | None = None
 
     _ARRAYS = ("matrix", "time_us", "interval_s", "day_mean_kw", "healthy")
 
     @classmethod
-    def of(cls, batches: Iterable[ReadingBatch], holidays: Ints, judging: Judging | None = None) -> "History":
+    def of(
+        cls,
+        batches: Iterable[ReadingBatch],
+        holidays: Ints,
+        judging: Judging | None = None,
+        classes: Mapping[str, str] | None = None,
+    ) -> "History":
         """Follow readings as the stream would, and keep what a model sees of each.
 
         Args:
             batches: readings, each meter's in the order of time.
             holidays: int64[h], rising, days since 1970-01-01 that are holidays.
             judging: bounds; the engine's own by default.
+            classes: class of each meter, where it is known.
         """
         state, digest = MeterState(), hashlib.sha256()
-        parts = list[History]()
+        parts, first_days = list[History](), list[FirstDays]()
         for batch in batches:
             digest.update(arrow_codec.write(batch))
-            found = judge(batch, state.rows(batch.meter_number), state, judging or Judging())
+            rows = state.rows(batch.meter_number)
+            if classes:
+                state.vee_class[rows] = class_codes([classes.get(name or "") for name in batch.meter_numbers()])
+            found = judge(batch, rows, state, judging or Judging())
+            first_days.append(FirstDays.of(batch, found))
             warm = ~np.isnan(found.score) & (found.past.peak_kw > 0)
             matrix, past = features(batch, found.past, holidays), found.past
             part = cls(matrix, batch.time_us, past.interval_s, past.day_mean_kw, np.isin(found.flag, HEALTHY))
@@ -110,7 +122,8 @@ class History:
         if not parts:
             raise ConfigurationError("there are no readings to learn from")
         columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in cls._ARRAYS}
-        return cls(**columns, meters=len(state), sha256=digest.hexdigest())
+        beginnings = FirstDays.concat(first_days)
+        return cls(**columns, meters=len(state), sha256=digest.hexdigest(), first_days=beginnings)
 
     def where(self, mask: Mask) -> "History":
         """Return the readings where the mask is true."""
@@ -121,19 +134,22 @@ class History:
         return self.where((self.time_us >= start_us) & (self.time_us < end_us))
 
 
-def train(batches: Iterable[ReadingBatch], plan: Plan) -> tuple[Manifest, bytes]:
+def train(
+    batches: Iterable[ReadingBatch], plan: Plan, classes: Mapping[str, str] | None = None
+) -> tuple[Manifest, bytes]:
     """Train a model; what it is measured on comes after what calibrated it, and that after what it was fitted on.
 
     Args:
         batches: readings, each meter's in the order of time.
         plan: how.
+        classes: class of each meter, where it is known.
 
     Returns: the manifest and the model file's bytes.
 
     Raises:
         ConfigurationError: too little data.
     """
-    history = History.of(batches, plan.holidays)
+    history = History.of(batches, plan.holidays, classes=classes)
     if len(history.matrix) < LEAST_READINGS:
         known = len(history.matrix)
         raise ConfigurationError(f"{known} readings of meters known for a day are too few: {LEAST_READINGS} are needed")
@@ -167,6 +183,7 @@ def train(batches: Iterable[ReadingBatch], plan: Plan) -> tuple[Manifest, bytes]
         ),
         parameters={"trees": plan.trees, "samples": plan.samples, "seed": plan.seed},
         calibration=calibration,
+        classes=profiles(history.first_days) if history.first_days is not None else [],
         reference=reference(history.matrix, _scores(forest, calibration, history).astype(np.float64)),
         metrics=_metrics(forest, calibration, testing),
         libraries={"scikit-learn": sklearn.__version__, "skops": skops.__version__, "numpy": np.__version__},
@@ -186,7 +203,7 @@ def calibrate(forest: Forest, history: History) -> Calibration:
     edges = np.unique(np.quantile(size, np.arange(1, groups) / groups))
     group = np.digitize(size, edges)
     fewest = max(int(np.bincount(group).min()), 1)
-    shares = [share for share in _SHARES if share * fewest >= _RAREST_SEEN]
+    shares = shares_of(fewest)
     thresholds = [
         np.quantile(raw[group == number], 1.0 - np.array(shares)).tolist() for number in range(len(edges) + 1)
     ]

@@ -20,22 +20,27 @@ class Past:
         last_kw: float32[n], mean power of the interval before [kW].
         day_mean_kw: float32[n], mean power over about a day [kW].
         peak_kw: float32[n], highest mean power of an interval [kW].
+        covered_s: float32[n], time that the past covers [s].
+        meter_class: float32[n], code of the meter's class, `schemas.meter_class`.
     """
 
     interval_s: npt.NDArray[np.float32]
     last_kw: npt.NDArray[np.float32]
     day_mean_kw: npt.NDArray[np.float32]
     peak_kw: npt.NDArray[np.float32]
+    covered_s: npt.NDArray[np.float32]
+    meter_class: npt.NDArray[np.float32]
 
     @classmethod
     def unknown(cls, count: int) -> "Past":
         """Return the past of meters of which nothing is known, to be filled in."""
-        return cls(*(np.full(count, np.nan, dtype=np.float32) for _ in range(4)))
+        return cls(*(np.full(count, np.nan, dtype=np.float32) for _ in range(6)))
 
     def note(self, at: Positions, state: MeterState, row: Positions) -> None:
         """Fill in what the state says of some readings' meters."""
         self.interval_s[at], self.last_kw[at] = state.interval_s[row], state.last_kw[row]
         self.day_mean_kw[at], self.peak_kw[at] = state.day_mean_kw[row], state.peak_kw[row]
+        self.covered_s[at], self.meter_class[at] = state.covered_s[row], state.vee_class[row]
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from models.calibrated import Calibrated
 from models.evaluation.measures import PROBATION
 from models.evaluation.series import Series
 from models.forest import fit
-from models.scorer import Calibrated
 from models.training import History, calibrate
 from processors.calibration import score_of
 from processors.features import features

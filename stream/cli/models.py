@@ -94,7 +94,7 @@ def train_command(
         seed=seed,
     )
     registry = Registry(chosen.models_dir)
-    manifest, model = train(_watched(source), plan)
+    manifest, model = train(_watched(source), plan, source.classes)
     registry.add(manifest, model)
     if promote:
         registry.promote(plan.name, plan.version)

@@ -1,7 +1,7 @@
 """Readings to train on: from a file or from a simulated fleet, in the order of time; see also `stored`."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from schemas.layout import Ints
 from schemas.readings import ReadingBatch
 from simulators.fleet import Fleet
 from simulators.grid import Grid
+from simulators.registry import registry
 from simulators.replay.recorded import open_recorded
 
 #: Rows of a file that are worked on at once.
@@ -30,11 +31,13 @@ class Source:
         name: where they come from, for the manifest.
         batches: ordered by time.
         total: how many readings.
+        classes: class of each meter, where it is known.
     """
 
     name: str
     batches: Iterator[ReadingBatch]
     total: int
+    classes: Mapping[str, str] = field(default_factory=dict)
 
 
 def from_file(path: Path, format_name: str | None) -> Source:
@@ -57,9 +60,12 @@ def from_file(path: Path, format_name: str | None) -> Source:
 def from_fleet(meters: int, seed: int, start: datetime, days: int, interval_s: int) -> Source:
     """Simulate a fleet in which nothing goes wrong."""
     steps = days * 86_400 // interval_s
-    fleet = Fleet(Grid.build(meters, seed), seed)
+    grid = Grid.build(meters, seed)
+    fleet = Fleet(grid, seed)
     name = f"simulation: {meters} meters, seed {seed}, {days} days from {start:%Y-%m-%d}"
-    return Source(name, fleet.readings(start, steps, interval_s), meters * steps)
+    known = registry(grid)
+    classes = dict(zip(known["meter_number"].to_pylist(), known["class"].to_pylist(), strict=True))
+    return Source(name, fleet.readings(start, steps, interval_s), meters * steps, classes)
 
 
 def holidays_of(country: str | None, start_year: int, end_year: int) -> Ints:

@@ -20,6 +20,7 @@ _TIMES = pa.timestamp("us", tz="UTC")
 _MEASURES = ReadingBatch.layout.floats
 
 _COUNT = "SELECT count(*) FROM meter_readings WHERE reading_time >= %s AND reading_time < %s"
+_CLASSES = "SELECT meter_number, customer_class FROM smart_meters WHERE customer_class IS NOT NULL"
 _COPY = sql.SQL(
     "COPY (SELECT m.meter_number, (extract(epoch FROM r.reading_time) * 1000000)::bigint AS reading_time, {measures} "
     "FROM meter_readings r JOIN smart_meters m USING (meter_id) "
@@ -52,10 +53,12 @@ def from_database(url: str, start: datetime, end: datetime) -> Source:
     """
     with connected(url) as connection:
         row = connection.execute(_COUNT, (start, end)).fetchone()
+        classes = dict(connection.execute(_CLASSES).fetchall())
     total = int(row[0]) if row is not None else 0
     if not total:
         raise ConfigurationError(f"the database holds no readings from {start:%Y-%m-%d} to {end:%Y-%m-%d}")
-    return Source(f"database: {start:%Y-%m-%dT%H:%M}Z to {end:%Y-%m-%dT%H:%M}Z", _batches(url, start, end), total)
+    name = f"database: {start:%Y-%m-%dT%H:%M}Z to {end:%Y-%m-%dT%H:%M}Z"
+    return Source(name, _batches(url, start, end), total, classes)
 
 
 def _batches(url: str, start: datetime, end: datetime) -> Iterator[ReadingBatch]:
