@@ -21,9 +21,16 @@ from tests.chaos.trial import Result, kind_of, run_trial
 @click.option("--only", multiple=True, help="Only faults whose name contains this; may be given several times.")
 @click.option("--patience", default=1.0, show_default=True, help="Factor on how long outages last.")
 @click.option("--json", "report", type=click.Path(path_type=Path), help="Write everything that was found to this file.")
+@click.option("--untimed", is_flag=True, help="Tell rates, do not judge them: for a machine that is not yours alone.")
 @click.option("--keep", is_flag=True, help="Leave logs and data of the last servers where they are.")
 def main(
-    trials: int | None, seed: int | None, only: tuple[str, ...], patience: float, report: Path | None, keep: bool
+    trials: int | None,
+    seed: int | None,
+    only: tuple[str, ...],
+    patience: float,
+    report: Path | None,
+    untimed: bool,
+    keep: bool,
 ) -> None:
     """Kill, stop, cut off and fill up, and prove each time that nothing was lost and nothing counted twice.
 
@@ -39,7 +46,7 @@ def main(
     while remaining:
         directory = Path(tempfile.mkdtemp(prefix="chaos-"))
         try:
-            _on_one_ground(directory, remaining, results, patience, began, len(seeds))
+            _on_one_ground(directory, remaining, results, patience, not untimed, began, len(seeds))
         except Exception as error:  # noqa: BLE001 - a ground that is beyond use fails its trial, not the run
             gone = remaining.pop(0)
             results.append(_broken(gone, error))
@@ -68,7 +75,13 @@ def _seeds(first: int, count: int, only: tuple[str, ...]) -> list[int]:
 
 
 def _on_one_ground(
-    directory: Path, remaining: list[int], results: list[Result], patience: float, began: float, total: int
+    directory: Path,
+    remaining: list[int],
+    results: list[Result],
+    patience: float,
+    timed: bool,
+    began: float,
+    total: int,
 ) -> None:
     """Run trials on one stack until all are done or one has failed: then the next ones need a clean one."""
     with Ground(directory) as ground:
@@ -79,7 +92,7 @@ def _on_one_ground(
                 click.echo(f"skip seed {seed}: {kind_of(seed).name}: {reason}")
                 remaining.pop(0)
                 continue
-            result = run_trial(ground, seed, patience=patience, timed=True)
+            result = run_trial(ground, seed, patience=patience, timed=timed)
             remaining.pop(0)
             results.append(result)
             left_s = (time.monotonic() - began) / (total - len(remaining)) * len(remaining)
