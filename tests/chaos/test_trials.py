@@ -104,7 +104,7 @@ def test_a_trial_notices_what_is_wrong(grounds: Grounds) -> None:
     before = look.marks(direct).ends["meters.raw"]
     trial(grounds, seed)
     load = make_load(f"S{seed}", seed, grounds.get().trials - 1, Mix(rate=1_000))
-    wanted, judged, tag = expected(load), undisturbed(direct.kafka_url, before, "active"), load.tag
+    wanted, judged, tag = expected(load), undisturbed(direct.kafka_url, before, load.transformer_of), load.tag
     meter = next(iter(wanted.latest))
     one = f"meter_id = (SELECT meter_id FROM smart_meters WHERE meter_number = '{meter}') AND reading_time = "
     one += f"'{min(time for name, time in wanted.rows if name == meter).isoformat()}'"

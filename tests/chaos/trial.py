@@ -162,7 +162,7 @@ def _with_load(ground: Ground, load: Load, kind: Kind, random: Random, patience:
     ground.servers.calm()
     progress = Progress(ground.servers.direct.database_url, before.stored)
     wanted = _settle(on, load, feeder, progress)
-    _compare(on, wanted, load.tag, before, found)
+    _compare(on, wanted, load, before, found)
     watcher.end()
     progress.close()
     catch_up = None if kind.name == "no fault" else _catch_up(feeder, progress, lifted)
@@ -205,8 +205,8 @@ def _wanted(on: Field, load: Load) -> Expected:
     return expected(load, [row for row in on.arrived if row.meter in load.transformer_of])
 
 
-def _compare(on: Field, wanted: Expected, tag: str, before: look.Marks, found: look.Differences) -> None:
-    direct = on.servers.direct
+def _compare(on: Field, wanted: Expected, load: Load, before: look.Marks, found: look.Differences) -> None:
+    direct, tag = on.servers.direct, load.tag
     if on.feeder.failure:
         found.add("failures of the feeder", [on.feeder.failure])
     deadline = time.monotonic() + 20
@@ -214,7 +214,7 @@ def _compare(on: Field, wanted: Expected, tag: str, before: look.Marks, found: l
         time.sleep(0.3)
     found.add("rejects not kept", missing)
     if on.arrived is None:
-        judged = undisturbed(direct.kafka_url, before.ends[METERS_RAW.name], "active")
+        judged = undisturbed(direct.kafka_url, before.ends[METERS_RAW.name], load.transformer_of)
         found.add("meters without an alert to lose", [] if judged.alerts else [tag])
         look.in_database(wanted, direct, tag, found, judged)
         look.in_kafka(wanted, judged, direct, before, tag, found)
