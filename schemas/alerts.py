@@ -33,6 +33,7 @@ class AlertKind(StrEnum):
     EXTREME_PRICE = "extreme_price"
     PRICE_SPIKE = "price_spike"
     MISSING_TICKS = "missing_ticks"
+    OVERDUE_TICK = "overdue_tick"
     STUCK_PRICE = "stuck_price"
     CROSSED_QUOTE = "crossed_quote"
     LOCKED_QUOTE = "locked_quote"

@@ -6,7 +6,7 @@ values is reported as conflicting.
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Generic, TypeVar
 
@@ -14,6 +14,7 @@ import numpy as np
 import psycopg
 
 from processors.rounds import repeats
+from schemas.alerts import Alert
 from schemas.delivery import Delivery, Position, Stored, StoredRows
 from schemas.errors import OffsetConflict, RowsRefused, ServiceUnavailable
 from schemas.layout import Positions
@@ -74,6 +75,11 @@ class PostgresJournal(ABC, Generic[R]):
             if not refused:
                 raise
             raise RowsRefused(refused, error) from error
+
+    async def keep_alerts(self, alerts: Sequence[Alert]) -> None:
+        """Keep alerts that no row has shown; see `Journal.keep_alerts`."""
+        async with self._connected() as connection:
+            await connection.execute(sql.ADD_ALERTS, sql.alert_arrays(alerts))
 
     async def _write(
         self, connection: psycopg.AsyncConnection, delivery: Delivery[R], before_commit: BeforeCommit

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from processors.windows import summarise
+from schemas.alerts import Alert
 from schemas.delivery import CONFLICT, NO_WATERMARK_US, Delivery, Position, Rows, Stored, StoredRows
 from schemas.errors import MeterstreamError, OffsetConflict, RowsRefused
 from schemas.layout import Ints
@@ -106,6 +107,10 @@ class MemoryStore:
         """Keep what was rejected; one that is there already stays as it is."""
         for item in rejected:
             self.rejected.setdefault(item.reject_id, item)
+
+    async def keep_alerts(self, alerts: Sequence[Alert]) -> None:
+        """Keep the ids of alerts."""
+        self.alerts.update(alert.alert_id for alert in alerts)
 
     async def write(self, delivery: Delivery[Rows], before_commit: BeforeCommit) -> Stored:
         """Store a delivery, or raise the next scripted failure; see `Store.write`."""

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
+from schemas.alerts import Alert
 from schemas.delivery import Delivery, Position, Rows, Stored, StoredRows
 from schemas.layout import Ints
 from schemas.meter_class import Codes
@@ -42,6 +43,13 @@ class Journal(Protocol[R]):
             OffsetConflict: another worker has moved one of the partitions.
             RowsRefused: nothing was stored, and with these rows nothing ever will be.
             ServiceUnavailable: nothing was stored; try again later.
+        """
+
+    async def keep_alerts(self, alerts: Sequence[Alert]) -> None:
+        """Keep alerts that no row of a topic has shown; one that is there already stays as it is.
+
+        Raises:
+            ServiceUnavailable: try again later; repeating is safe.
         """
 
     async def close(self) -> None:

@@ -131,7 +131,7 @@ ADD_ALERTS = _add_many("alerts", _ALERT_FIELDS)
 ADD_REJECTED = _add_many("rejected_readings", _REJECTED_FIELDS)
 
 
-def alert_arrays(alerts: list[Alert]) -> list[list[Any]]:
+def alert_arrays(alerts: Sequence[Alert]) -> list[list[Any]]:
     """Return the parameters of ADD_ALERTS."""
     return [[getattr(alert, name) for alert in alerts] for name in _ALERT_FIELDS]
 

@@ -105,6 +105,19 @@ class ScoringSettings(_Group):
         return Judging(**self.levels, budget=self.alert_budget)
 
 
+class FeedSettings(_Group):
+    """Published market files."""
+
+    dir: Path | None = Field(default=None, description="what was fetched and published; empty: `feeds` under local_dir")
+    user_agent: str = Field(
+        default="meterstream", min_length=1, description="who publishers see; add an address where they can reach you"
+    )
+    pause_s: PositiveFloat = Field(default=1.0, description="least time between two requests to one host")
+    timeout_s: PositiveFloat = Field(default=60.0, description="longest silence of a publisher")
+    backoff_s: PositiveFloat = Field(default=5.0, description="first wait after a failure; doubles up to 15 minutes")
+    metrics_port: int = Field(default=0, ge=0, description="HTTP port of /metrics and /health; 0 finds a free one")
+
+
 class ModelSettings(_Group):
     """Models that score readings; where there is none, each meter's own past is all that scores."""
 
@@ -140,7 +153,13 @@ class Settings(BaseSettings):
     bridge: BridgeSettings = BridgeSettings()
     worker: WorkerSettings = WorkerSettings()
     scoring: ScoringSettings = ScoringSettings()
+    feed: FeedSettings = FeedSettings()
     models: ModelSettings = ModelSettings()
+
+    @property
+    def feeds_dir(self) -> Path:
+        """Folder of what feeds have fetched."""
+        return self.feed.dir or self.local_dir / "feeds"
 
     @property
     def models_dir(self) -> Path:

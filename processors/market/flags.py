@@ -17,8 +17,14 @@ def flag_of(batch: TickBatch, remarkable: Mask) -> npt.NDArray[np.int8]:
     flag = np.full(len(batch), NORMAL, dtype=np.int8)
     flag[batch.floats("bid") >= batch.floats("ask")] = WARNING
     flag[remarkable] = ANOMALY
-    silent = np.ones(len(batch), dtype=bool)
-    for name in batch.layout.floats:
-        silent &= np.isnan(batch.floats(name))
-    flag[silent] = MISSING
+    flag[silent(batch)] = MISSING
     return flag
+
+
+def silent(batch: TickBatch) -> Mask:
+    """Say which ticks hold no figure at all, bool[n]."""
+    found = np.ones(len(batch), dtype=bool)
+    for name in batch.layout.floats:
+        if batch.column(name).null_count < len(batch):
+            found &= np.isnan(batch.floats(name))
+    return found

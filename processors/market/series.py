@@ -20,6 +20,8 @@ COLUMNS: Columns = {
     "variance": ("f8", 1, np.nan),
     "changes": ("i8", 1, 0),
     "unmoved": ("i8", 1, 0),
+    "figure_end_us": ("i8", 1, NEVER_US),
+    "overdue_us": ("i8", 1, NEVER_US),
 }
 
 
@@ -34,10 +36,12 @@ class SeriesState(KeyedState):
         variance: exponentially weighted variance of price changes, NaN before the first.
         changes: price changes seen.
         unmoved: ticks in a row that said exactly what the one before said.
+        figure_end_us: end of the newest interval with a figure [us], NEVER_US before any.
+        overdue_us: from when on the next figure is overdue [us]; NEVER_US where none is expected.
     """
 
     columns = COLUMNS
-    version = 1
+    version = 2
 
     last_time_us: npt.NDArray[np.int64]
     last_end_us: npt.NDArray[np.int64]
@@ -46,6 +50,8 @@ class SeriesState(KeyedState):
     variance: npt.NDArray[np.float64]
     changes: npt.NDArray[np.int64]
     unmoved: npt.NDArray[np.int64]
+    figure_end_us: npt.NDArray[np.int64]
+    overdue_us: npt.NDArray[np.int64]
 
 
 def keys_of(batch: TickBatch) -> pa.StringArray:

@@ -10,6 +10,7 @@ from processors.market.check import FAILURES, TickLimits, check
 from processors.market.events import raise_events, remarkable
 from processors.market.flags import flag_of
 from processors.market.follow import Followed, Following, follow
+from processors.market.overdue import Patience, note_figures
 from processors.market.series import SeriesState, keys_of
 from processors.market.terms import Terms, terms
 from processors.windows import watermark
@@ -64,6 +65,7 @@ class TickFlow(Intake[TickBatch, SeriesState]):
         markets: the definitions.
         limits: validation bounds.
         following: when a tick is remarkable.
+        patience: when a figure is overdue.
         next_offset: where to begin.
     """
 
@@ -76,12 +78,14 @@ class TickFlow(Intake[TickBatch, SeriesState]):
         markets: Markets,
         limits: TickLimits | None = None,
         following: Following | None = None,
+        patience: Patience | None = None,
         next_offset: int = 0,
     ) -> None:
         super().__init__(topic, partition, TickBatch, state, shard_offset, next_offset)
         self._markets = markets
         self._limits = limits or TickLimits()
         self._following = following or Following()
+        self._patience = patience or Patience()
 
     def begin(self, records: Sequence[Record]) -> Begun[TickStep] | None:
         """Read records in order; those already processed are passed over.
@@ -105,7 +109,9 @@ class TickFlow(Intake[TickBatch, SeriesState]):
         return begun.finish() if begun else None
 
     def _follow(self, first_offset: int, taken: Taken[TickBatch], facts: Terms, rows: Positions) -> TickStep:
-        followed = follow(taken.batch, facts, rows, self.state, self._following, self._seen(rows, taken.offset))
+        seen = self._seen(rows, taken.offset)
+        followed = follow(taken.batch, facts, rows, self.state, self._following, seen)
+        note_figures(taken.batch, facts, rows, self.state, taken.arrived_us, self._patience, seen)
         return TickStep(
             self.partition,
             first_offset,

@@ -14,6 +14,7 @@ from faust.types import TP
 from prometheus_client import CollectorRegistry
 
 from models.registry import Registry
+from processors.market.series import SeriesState
 from schemas.markets import Markets
 from schemas.registry import RegistryEntry
 from schemas.rejected import Rejected
@@ -27,6 +28,7 @@ from schemas.topics import (
     TopicSpec,
 )
 from sinks.sink import Store
+from stream.market.overdue import OverdueWatch
 from stream.metrics import WorkerMetrics
 from stream.settings import Settings
 from stream.stack.endpoints import Endpoints
@@ -146,7 +148,14 @@ def build_app(
     app.task(OutboxPublisher(producer, sinks.missing, METERS_MISSING.name, lambda found: found.meter_number).run)
     app.task(OutboxPublisher(producer, sinks.bars, MARKET_BARS.name, lambda bar: f"{bar.market}/{bar.symbol}").run)
     app.task(rules.run)
+    overdue = OverdueWatch(lambda: _series(ticks), lambda: ticks.lag(app), sinks.ticks, producer)
+    app.task(partial(overdue.run, app))
     return WorkerApp(app, (readings, ticks), registry)
+
+
+def _series(lane: Lane) -> list[SeriesState]:
+    states = (flow.state for flow in lane.worker.flows.values())
+    return [state for state in states if isinstance(state, SeriesState)]
 
 
 def _new_app(settings: Settings, endpoints: Endpoints, name: str, partitions: int) -> Any:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -74,6 +74,11 @@ class Worker:
     def outages(self) -> dict[str, str]:
         """What is away right now, and why."""
         return self._deliverer.outages
+
+    @property
+    def flows(self) -> Mapping[int, Flow]:
+        """The flow of each partition that was taken from."""
+        return self._flows
 
     def next_offset(self, partition: int) -> int:
         """Return the first offset of a partition that has not been taken, 0 before any."""

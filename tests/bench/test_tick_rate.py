@@ -1,9 +1,13 @@
 """How fast one worker takes ticks from a Kafka backlog into the database, whole chain on, interval after interval."""
 
+import json
 import time
+import urllib.request
+from pathlib import Path
 
 import numpy as np
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from schemas.ticks import TickBatch
 from stream.stack.stack import LocalStack
@@ -33,6 +37,19 @@ def backlog() -> TickBatch:
     )
 
 
+def stages(worker: EngineProcess, directory: Path) -> dict[str, float]:
+    """Seconds that the lane of ticks has spent in each stage so far."""
+    port = json.loads((directory / "run" / f"worker-{worker.pid}.json").read_text())["port"]
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    return {
+        sample.labels["stage"]: sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == "meterstream_market_stage_seconds_sum"
+    }
+
+
 def test_rate_from_a_backlog(own_stack: LocalStack) -> None:
     batch = backlog()
     with EngineProcess("run worker", own_stack.directory) as worker:
@@ -44,5 +61,7 @@ def test_rate_from_a_backlog(own_stack: LocalStack) -> None:
             started = started or (time.monotonic() if taken else 0.0)
             time.sleep(0.1)
         took = time.monotonic() - started
+        spent = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in stages(worker, own_stack.directory).items())
     print(f"\n{len(batch):,} ticks of {NODES:,} nodes in {took:.1f} s: {len(batch) / took:,.0f} ticks/s")  # noqa: T201
+    print(f"by stage: {spent}")  # noqa: T201
     assert query(own_stack, "SELECT count(*) FROM market_ticks")[0][0] == len(batch)

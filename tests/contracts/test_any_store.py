@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from processors.alerts import raise_alerts
+from schemas.alerts import Alert
 from schemas.delivery import NO_WATERMARK_US, Delivery, Position, Progress, Rows, Stored
 from schemas.errors import OffsetConflict, ServiceUnavailable
 from schemas.layout import instant_of
@@ -303,15 +304,26 @@ async def test_the_verdict_is_known_before_the_commit_and_nothing_is_visible_yet
     assert seen == [([True], 0)]
 
 
-async def test_alerts_are_kept_once(feed: Feed, backing: StoreBacking) -> None:
+def some_alerts() -> list[Alert]:
     life, judgement = judged([1.0] * 100 + [50.0])
-    alerts = [
+    return [
         alert.model_copy(update={"alert_id": unique("alert")})
         for alert in raise_alerts(life, judgement, life.time_us, judgement.in_order)
     ]
+
+
+async def test_alerts_are_kept_once(feed: Feed, backing: StoreBacking) -> None:
+    alerts = some_alerts()
     empty = await feed.rows(ReadingBatch.empty())
     for expected in (0, 1):
         await feed.store.write(feed.delivery(empty, (0, expected, expected + 1), alerts=alerts), nothing)
+    assert {alert.alert_id for alert in alerts} <= backing.alerts()
+
+
+async def test_alerts_that_no_row_has_shown_are_kept_once(feed: Feed, backing: StoreBacking) -> None:
+    alerts = some_alerts()
+    for _ in range(2):
+        await feed.store.keep_alerts(alerts)
     assert {alert.alert_id for alert in alerts} <= backing.alerts()
 
 

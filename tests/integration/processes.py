@@ -32,7 +32,7 @@ class EngineProcess:
     def __init__(self, command: str, local_dir: Path, **settings: str) -> None:
         self.command = command
         self._local_dir = local_dir
-        self._log = local_dir / "logs" / f"{command.replace(' ', '-')}.log"
+        self._log = local_dir / "logs" / f"{'-'.join(command.split()[:2])}.log"
         self._environment = {**os.environ, "METERSTREAM_LOCAL_DIR": str(local_dir), **settings}
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -91,7 +91,7 @@ class EngineProcess:
 
     def health(self) -> dict[str, Any]:
         assert self._process is not None
-        component = self.command.split()[-1]
+        component = self.command.split()[1]
         note = self._local_dir / "run" / f"{component}-{self._process.pid}.json"
         try:
             port = json.loads(note.read_text())["port"]

@@ -15,8 +15,9 @@ from simulators.feeds.feed import Feed
 from simulators.feeds.formats import FEEDS, find_feed
 from simulators.replay.recording import Findings, NotThisFormat, UnknownFormat
 from stream.markets import load_markets
+from tests.market_feed import ELEC2
 
-MARKETS = load_markets()
+MARKETS = load_markets(ELEC2)
 
 
 def read(path: Path, feed: Feed) -> tuple[TickBatch, list[str]]:
@@ -48,6 +49,7 @@ def times(batch: TickBatch) -> list[str]:
         ("usep", "usep_singapore/03_USEP_Jan-2023.csv", 2 * 1_487, "2022-12-31T16:00", "2023-01-31T15:30"),
         ("iex", "iex_india/IEX_RTMPriceVolume_17Oct.csv", 936 + 72, "2022-10-16T18:30", "2022-10-17T12:15"),
         ("iex", "iex_india/IEXGetTradeData_DAMPriceVolume_18Oct.csv", 2_496 + 192, "2022-10-17T18:30", None),
+        ("elec2", "elec2/elec.csv.gz", 4 * 45_312, "1996-05-06T14:00", "1998-12-06T13:30"),
     ],
 )
 def test_a_real_file_is_read_wholly(
@@ -109,7 +111,7 @@ def test_a_damaged_archive_gives_what_came_before(tmp_path: Path) -> None:
     assert any("damaged or ends early" in problem for problem in problems)
 
 
-@pytest.mark.parametrize("name", ["usep", "nordpool", "tennet", "iex", "aemo"])
+@pytest.mark.parametrize("name", ["usep", "nordpool", "tennet", "iex", "aemo", "elec2"])
 def test_another_header_is_refused_with_what_is_missing(tmp_path: Path, name: str) -> None:
     with pytest.raises(MissingColumns):
         read(file(tmp_path, "time,value\n1,2\n"), find_feed(name))
@@ -178,6 +180,15 @@ def test_a_side_that_is_missing_is_null(shared_data: Path) -> None:
     batch, _ = read(shared_data / "tennet_nl/balance_delta_27-02-2025.csv", local_clock.TENNET)
     assert int(np.isnan(batch.floats("ask")).sum()) == 1_440 - 577
     assert int(np.isnan(batch.floats("bid")).sum()) == 1_440 - 759
+
+
+def test_a_time_of_day_that_is_none_is_named_and_a_lost_line_moves_no_other(tmp_path: Path) -> None:
+    header, row = "period,nswprice,nswdemand,vicprice,vicdemand,transfer,class\n", "{},0.1,0.2,0.3,0.4,0.5,1\n"
+    text = header + "".join(row.format(round(step / 47, 6)) for step in (0, 1, 3, 47, 0)) + row.format(1.5)
+    batch, problems = read(file(tmp_path, text), find_feed("elec2"))
+    assert problems == ["7: period is no time of day, 0 to 1: '1.5'"]
+    starts = (np.unique(batch.time_us) - batch.time_us.min()) // 1_800_000_000
+    assert starts.tolist() == [0, 1, 3, 47, 48]
 
 
 def test_prices_of_entsoe_keep_both_hours_of_the_autumn_day() -> None:
