@@ -35,6 +35,7 @@ class AlertKind(StrEnum):
     MISSING_TICKS = "missing_ticks"
     OVERDUE_TICK = "overdue_tick"
     STUCK_PRICE = "stuck_price"
+    ONE_SIDED_DEPTH = "one_sided_depth"
     CROSSED_QUOTE = "crossed_quote"
     LOCKED_QUOTE = "locked_quote"
     REVISION_ORDER = "revision_order"

@@ -16,6 +16,7 @@ from schemas.delivery import Delivery, Stored
 from schemas.layout import Floats, Ints
 from schemas.markets import Markets
 from schemas.tick_rows import TickRows
+from sinks.bars_due import STAGING, distinct, note_due
 from sinks.copy_binary import CopyColumn, encode, instant, number
 from sinks.journal import PostgresJournal, copy
 from sinks.ticks_table import TICKS
@@ -23,8 +24,6 @@ from sinks.ticks_table import TICKS
 #: The shortest bar: what is stored; longer ones are views of it.
 _BASE_S = BAR_LENGTHS_S[0]
 _BASE_US = _BASE_S * 1_000_000
-#: Clocks are whole quarters of an hour off UTC (Nepal by 5:45), so that a day never begins within a quarter.
-_QUARTER_S = 900
 
 _KEEP_MARKETS = """
 INSERT INTO markets SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::int[])
@@ -45,20 +44,6 @@ _COPY_BARS = (
     "COPY market_bar_partials (series_id, starts_at, ends_at, ticks, first_at, last_at, open, high, low, close, "
     "volume_u, notional_u, held) FROM STDIN (FORMAT BINARY)"
 )
-_DUE = """
-INSERT INTO market_bars_due
-SELECT k.series_id, k.bar_s, to_timestamp(k.start_s)
-FROM unnest(%s::bigint[], %s::int[], %s::bigint[]) AS k (series_id, bar_s, start_s)
-ON CONFLICT DO NOTHING
-"""
-# The session of a quarter of an hour: which day of its market it is in, the database knows.
-_SESSIONS_DUE = """
-INSERT INTO market_bars_due
-SELECT DISTINCT k.series_id, 86400, market_bar_start(to_timestamp(k.start_s), 86400, m.timezone)
-FROM unnest(%s::bigint[], %s::bigint[]) AS k (series_id, start_s)
-JOIN market_series USING (series_id) JOIN markets m USING (market)
-ON CONFLICT DO NOTHING
-"""
 _TAKE_BACK = """
 DELETE FROM market_bar_partials p USING unnest(%s::bigint[], %s::bigint[]) AS k (series_id, start_s)
 WHERE p.series_id = k.series_id AND p.starts_at = to_timestamp(k.start_s)
@@ -89,6 +74,7 @@ class TimescaleTicks(PostgresJournal[TickRows]):
     async def _prepare(self, connection: psycopg.AsyncConnection) -> None:
         """Make ready what a new session needs, and write the definitions down."""
         await super()._prepare(connection)
+        await connection.execute(STAGING)
         found = list(self._markets.values())
         columns = [[getattr(market, name) for market in found] for name in _DEFINITION]
         await connection.execute(_KEEP_MARKETS, columns)
@@ -111,7 +97,7 @@ class TimescaleTicks(PostgresJournal[TickRows]):
             return
         rows, price = rows.where(priced), price[priced]
         starts = floor_to(rows.starts_us, _BASE_S)
-        minutes, minute = np.unique(np.stack([rows.series_id, starts]), axis=1, return_inverse=True)
+        minutes, minute = distinct(rows.series_id, starts)
         # Only what comes after everything before it in its series can be appended to its minute.
         again = np.zeros(minutes.shape[1], dtype=bool)
         again[minute[~rows.in_order]] = True
@@ -123,24 +109,7 @@ class TimescaleTicks(PostgresJournal[TickRows]):
             np.maximum.at(reach, minute, (rows.ends_us - rows.starts_us) / 1e6)
             partials.append(await _again(connection, minutes[:, again], reach[again]))
         await copy(connection, _COPY_BARS, encode(_bar_columns(BarPartials.concat(partials))))
-        await _due(connection, rows)
-
-
-async def _due(connection: psycopg.AsyncConnection, rows: TickRows) -> None:
-    """Note the bars that have news; none is shorter than the interval that its tick speaks of."""
-    span_us = rows.ends_us - rows.starts_us
-    for length_s in BAR_LENGTHS_S:
-        fits = span_us <= length_s * 1_000_000
-        if fits.any():
-            series, starts = _keys(_bars(rows.series_id[fits], rows.starts_us[fits], length_s))
-            await connection.execute(_DUE, (series, [length_s] * len(series), starts))
-    await connection.execute(_SESSIONS_DUE, _keys(_bars(rows.series_id, rows.starts_us, _QUARTER_S)))
-
-
-def _bars(series: Ints, time_us: Ints, length_s: int) -> Ints:
-    """Return the distinct bars of a length that times fall in, int64[2, k]: series and start [us]."""
-    found: Ints = np.unique(np.stack([series, floor_to(time_us, length_s)]), axis=1)
-    return found
+        await note_due(connection, rows, self._markets)
 
 
 async def _again(connection: psycopg.AsyncConnection, minutes: Ints, reach_s: Floats) -> BarPartials:

@@ -17,14 +17,14 @@ from stream.topics import bootstrap_servers, partition_count
 #: Two runs of 6,060 intervals among them, and prices from -1,000 to 17,500.
 WINDOWS = "aemo_nem/dispatch_price_2018-2026_windows.csv.gz"
 
-#: Definition of a market that no one but the literature knows.
-ELEC2 = Path(__file__).with_name("elec2.toml")
+#: Definitions that the real files need: a market of the literature, and one as it was then.
+REAL_MARKETS = Path(__file__).with_name("real_markets.toml")
 
 
 def read(path: Path, feed: Feed = aemo.FEED) -> TickBatch:
     """All ticks of a file, none of which may be faulty."""
     findings = Findings()
-    batch = TickBatch.concat(list(feed.read(path, load_markets(ELEC2), findings)))
+    batch = TickBatch.concat(list(feed.read(path, load_markets(REAL_MARKETS), findings)))
     assert findings.count == 0, findings.problems[:3]
     return batch
 

@@ -3,25 +3,26 @@
 import numpy as np
 
 from processors.market.anomalies import unusual
+from processors.market.depth import sidedness
 from processors.market.follow import Followed
 from processors.market.price import price_of
 from processors.market.terms import Terms
 from schemas.alerts import Alert, AlertKind, Severity, alert_id
-from schemas.layout import Floats, Ints, Mask, instant_of
+from schemas.layout import Ints, Mask, instant_of
 from schemas.ticks import TickBatch
 
-#: A price of more than this share of the market's cap, or below this share of a negative floor, is extreme: in the
-#: Australian market, 10,000 of 20,300 and more is a matter of hours a year.
-EXTREME_SHARE = 0.5
 _MESSAGES = {
     AlertKind.EXTREME_PRICE: "price {measured:g} {unit}, of at most {expected:g} that the market allows",
     AlertKind.PRICE_SPIKE: "price {measured:g} {unit} after {expected:g}, far more of a change than usual",
     AlertKind.MISSING_TICKS: "{measured:.0f} intervals have not come",
     AlertKind.STUCK_PRICE: "price {measured:g} {unit} has not moved for too many ticks",
+    AlertKind.ONE_SIDED_DEPTH: "the bid side is {measured:.3g} times as deep for its best quantity as the ask side",
     AlertKind.CROSSED_QUOTE: "bid {measured:g} {unit} above ask {expected:g}",
     AlertKind.LOCKED_QUOTE: "bid and ask are both {measured:g} {unit}",
     AlertKind.REVISION_ORDER: "revision {measured:.0f} came after revision {expected:.0f}",
 }
+#: Where it is not a price.
+_UNITS = {AlertKind.MISSING_TICKS: "intervals", AlertKind.ONE_SIDED_DEPTH: "factor", AlertKind.REVISION_ORDER: "runs"}
 _SEVERITY = {
     AlertKind.EXTREME_PRICE: Severity.CRITICAL,
     AlertKind.LOCKED_QUOTE: Severity.INFO,
@@ -29,15 +30,9 @@ _SEVERITY = {
 }
 
 
-def extreme(price: Floats, terms: Terms) -> Mask:
-    """Say which prices come near to what the market allows at all."""
-    low = np.where(terms.low < 0, terms.low * EXTREME_SHARE, -np.inf)
-    return np.asarray((price >= terms.high * EXTREME_SHARE) | (price <= low))
-
-
-def remarkable(batch: TickBatch, terms: Terms, followed: Followed) -> Mask:
-    """Say which ticks carry an unusual price, bool[n]."""
-    return extreme(price_of(batch), terms) | unusual(followed.score)
+def remarkable(followed: Followed) -> Mask:
+    """Say which ticks carry an unusual price or an unusual book, bool[n]."""
+    return followed.extreme | unusual(followed.score)
 
 
 def raise_events(batch: TickBatch, terms: Terms, followed: Followed, arrived_us: Ints, where: Mask) -> list[Alert]:
@@ -56,8 +51,9 @@ def raise_events(batch: TickBatch, terms: Terms, followed: Followed, arrived_us:
     limit = np.where(price < 0, terms.low, terms.high)
     nothing = np.zeros(len(batch))
     found = (
-        (AlertKind.EXTREME_PRICE, extreme(price, terms), price, limit),
-        (AlertKind.PRICE_SPIKE, unusual(followed.score), price, followed.before),
+        (AlertKind.EXTREME_PRICE, followed.extreme_begins, price, limit),
+        (AlertKind.PRICE_SPIKE, followed.jump, price, followed.before),
+        (AlertKind.ONE_SIDED_DEPTH, followed.sided_begins, np.exp(np.nan_to_num(sidedness(batch))), nothing + 1),
         (AlertKind.MISSING_TICKS, followed.missing > 0, followed.missing.astype(np.float64), nothing),
         (AlertKind.STUCK_PRICE, followed.stuck, price, price),
         (AlertKind.CROSSED_QUOTE, bid > ask, bid, ask),
@@ -87,7 +83,7 @@ def _alert(
     expected: float,
 ) -> Alert:
     element, occurred_us = element_of(batch, row), int(batch.time_us[row])
-    unit = "intervals" if kind is AlertKind.MISSING_TICKS else batch.column("currency")[row].as_py() or "currency/unit"
+    unit = _UNITS.get(kind) or batch.column("currency")[row].as_py() or "currency/unit"
     score = float(followed.score[row])
     said = _MESSAGES[kind].format(measured=measured, expected=expected, unit=unit)
     return Alert(

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from processors.market import anomalies
+from processors.market import anomalies, depth
+from processors.market.depth import sidedness
+from processors.market.extremes import extreme, is_event, learn
 from processors.market.price import price_of
 from processors.market.series import SeriesState
 from processors.market.terms import Terms
@@ -24,13 +26,20 @@ class Following:
         settled: price changes after which a series' own volatility is trusted.
         floor: smallest volatility that counts, as a share of the price's size; 1 % of it.
         least: and in currency per unit.
-        unmoved: a feed is taken for stuck after this many ticks in a row with exactly the same price.
+        unmoved: a feed is taken for stuck after this many ticks in a row with exactly the same price,
+        longer: and after this many times as long as the price has stood still before.
     """
 
     settled: int = 12
     floor: float = 0.01
     least: float = 0.01
     unmoved: int = 12
+    longer: float = 2.0
+
+
+#: How much of the longest rest is left with each price that moves.
+FADING = 0.995
+_MASKS = ("in_order", "newest", "behind", "stuck", "extreme", "extreme_begins", "jump", "sided_begins")
 
 
 @dataclass(frozen=True)
@@ -45,6 +54,10 @@ class Followed:
         stuck: bool[n], the tick with which a price has stood still for too long.
         before: float64[n], price before it [currency/unit], NaN where unknown.
         volatility: float64[n], usual size of a change then [currency/unit], NaN where unknown.
+        extreme: bool[n], the price is near what the market allows, and far from the usual.
+        extreme_begins: bool[n], and the price before was not.
+        jump: bool[n], the price has changed by far more than usual.
+        sided_begins: bool[n], one side of the book is far deeper than usual, and was not before.
         score: float32[n], 0 to 1, higher is more unusual; NaN where there is nothing to judge by.
     """
 
@@ -55,14 +68,22 @@ class Followed:
     stuck: Mask
     before: Floats
     volatility: Floats
+    extreme: Mask
+    extreme_begins: Mask
+    jump: Mask
+    sided_begins: Mask
     score: npt.NDArray[np.float32]
 
     @classmethod
     def nothing(cls, count: int) -> "Followed":
         """Return what is known before anything was looked at, to be filled in."""
-        in_order, newest, behind, stuck = (np.zeros(count, dtype=bool) for _ in range(4))
-        missing, score = np.zeros(count, dtype=np.int64), np.full(count, np.nan, dtype=np.float32)
-        return cls(in_order, newest, behind, missing, stuck, np.full(count, np.nan), np.full(count, np.nan), score)
+        return cls(
+            **{name: np.zeros(count, dtype=bool) for name in _MASKS},
+            missing=np.zeros(count, dtype=np.int64),
+            before=np.full(count, np.nan),
+            volatility=np.full(count, np.nan),
+            score=np.full(count, np.nan, dtype=np.float32),
+        )
 
 
 def follow(
@@ -84,7 +105,7 @@ def follow(
     """
     found = Followed.nothing(len(batch))
     price, time_us = price_of(batch), batch.time_us
-    revision = batch.revisions
+    revision, near, sided = batch.revisions, extreme(price, terms), sidedness(batch)
     for turn in rounds(rows):
         at = turn if skip is None else turn[~skip[turn]]
         row = rows[at]
@@ -93,6 +114,7 @@ def follow(
         found.in_order[at] = later
         found.newest[at] = later | (same & higher)
         found.behind[at] = same & (revision[at] < state.last_revision[row])
+        found.extreme[at], found.extreme_begins[at] = is_event(near[at], price[at], row, state)
         again = at[same & higher]
         state.last_revision[rows[again]] = revision[again]
         at = at[later]
@@ -100,9 +122,13 @@ def follow(
         found.missing[at] = _missing(terms, at, state.last_end_us[row])
         state.last_time_us[row], state.last_end_us[row] = time_us[at], terms.end_us[at]
         state.last_revision[row] = revision[at]
-        at = at[~np.isnan(price[at])]
-        if len(at):
-            _judge(found, at, rows[at], price[at], state, following)
+        priced = at[~np.isnan(price[at])]
+        if len(priced):
+            _judge(found, priced, rows[priced], price[priced], state, following)
+            learn(found.extreme[priced], price[priced], rows[priced], state)
+        quoted = at[~np.isnan(sided[at])]
+        if len(quoted):
+            _judge_depth(found, quoted, rows[quoted], sided[quoted], state)
     return found
 
 
@@ -124,12 +150,11 @@ def _judge(
     found.before[at], found.volatility[at] = before, volatility
     least = np.maximum(following.floor * np.abs(before), following.least)
     known = state.changes[row] >= following.settled
-    score = anomalies.score(price, before, volatility, least)
-    found.score[at] = np.where(known, score, np.nan).astype(np.float32)
+    score = np.where(known, anomalies.score(price, before, volatility, least, state.unusual_z[row]), np.nan)
+    found.score[at], found.jump[at] = score.astype(np.float32), anomalies.unusual(score)
+    state.unusual_z[row] = anomalies.next_bound(state.unusual_z[row], score)
     change = price - before
-    unmoved = np.where(change == 0, state.unmoved[row] + 1, 0)
-    found.stuck[at] = unmoved == following.unmoved
-    state.unmoved[row] = unmoved
+    _judge_rest(found, at, row, change == 0, state, following)
     # One spike must not blind the series to the next: a change pulls no harder than the bound of the unusual.
     bound = anomalies.UNUSUAL_Z * np.maximum(volatility, least)
     square = np.where(known, np.minimum(np.abs(change), bound), change) ** 2
@@ -138,3 +163,25 @@ def _judge(
     state.variance[row] = np.where(moved, learnt, variance)
     state.changes[row] += moved
     state.last_price[row] = price
+
+
+def _judge_rest(
+    found: Followed, at: Positions, row: Positions, still: Mask, state: SeriesState, following: Following
+) -> None:
+    """Tell prices that have stood still for too long, once; some markets' prices rest for hours as a rule."""
+    before, unmoved = state.unmoved[row], np.where(still, state.unmoved[row] + 1, 0)
+    patience = np.maximum(following.unmoved, np.ceil(following.longer * state.longest_run[row]))
+    found.stuck[at] = still & (unmoved == patience)
+    # What was stuck is no rest of the market's own, and teaches no more than the patience it has tried.
+    ended = np.minimum(before, patience)
+    state.longest_run[row] = np.where(still, state.longest_run[row], np.maximum(ended, FADING * state.longest_run[row]))
+    state.unmoved[row] = unmoved
+
+
+def _judge_depth(found: Followed, at: Positions, row: Positions, sided: Floats, state: SeriesState) -> None:
+    """Judge at most one book per series; the higher of the two scores counts."""
+    score = depth.judge(sided, row, state)
+    unusual = anomalies.unusual(score)
+    found.sided_begins[at] = unusual & ~state.was_sided[row]
+    state.was_sided[row] = unusual
+    found.score[at] = np.fmax(found.score[at], score.astype(np.float32))

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from processors.keyed_state import Columns, KeyedState
+from processors.market.anomalies import UNUSUAL_Z
 from processors.state import NEVER_US
 from schemas.ticks import TickBatch
 
@@ -20,6 +21,14 @@ COLUMNS: Columns = {
     "variance": ("f8", 1, np.nan),
     "changes": ("i8", 1, 0),
     "unmoved": ("i8", 1, 0),
+    "longest_run": ("f8", 1, 0.0),
+    "unusual_z": ("f8", 1, UNUSUAL_Z),
+    "level": ("f8", 1, 0.0),
+    "was_extreme": ("?", 1, 0),
+    "sided_mean": ("f8", 1, 0.0),
+    "sided_variance": ("f8", 1, 0.0),
+    "quotes": ("i8", 1, 0),
+    "was_sided": ("?", 1, 0),
     "figure_end_us": ("i8", 1, NEVER_US),
     "overdue_us": ("i8", 1, NEVER_US),
 }
@@ -36,6 +45,14 @@ class SeriesState(KeyedState):
         variance: exponentially weighted variance of price changes, NaN before the first.
         changes: price changes seen.
         unmoved: ticks in a row that said exactly what the one before said.
+        longest_run: ticks in a row for which the price has stood still before, fading.
+        unusual_z: changes beyond so many volatilities are unusual for it.
+        level: usual size of its price [currency/unit].
+        was_extreme: whether the newest price was near what the market allows, far from the usual.
+        sided_mean: usual sidedness of its book; see `processors.market.depth`.
+        sided_variance: variance of it.
+        quotes: quotes with depth seen.
+        was_sided: whether the newest was unusual.
         figure_end_us: end of the newest interval with a figure [us], NEVER_US before any.
         overdue_us: from when on the next figure is overdue [us]; NEVER_US where none is expected.
     """
@@ -50,6 +67,14 @@ class SeriesState(KeyedState):
     variance: npt.NDArray[np.float64]
     changes: npt.NDArray[np.int64]
     unmoved: npt.NDArray[np.int64]
+    longest_run: npt.NDArray[np.float64]
+    unusual_z: npt.NDArray[np.float64]
+    level: npt.NDArray[np.float64]
+    was_extreme: npt.NDArray[np.bool_]
+    sided_mean: npt.NDArray[np.float64]
+    sided_variance: npt.NDArray[np.float64]
+    quotes: npt.NDArray[np.int64]
+    was_sided: npt.NDArray[np.bool_]
     figure_end_us: npt.NDArray[np.int64]
     overdue_us: npt.NDArray[np.int64]
 

@@ -2,7 +2,7 @@
 
 The file holds no dates: they are counted from 1996-05-07, where the literature has it begin, a new day wherever the
 time of day starts over; that makes 944 days, one more than the literature says. Prices and demands are scaled to 0..1,
-so that they are of no currency: whoever replays it defines a market `elec2` for them (`tests/elec2.toml` is one).
+so that they are of no currency: who replays it defines a market `elec2` for them, as in `tests/real_markets.toml`.
 
 Source: Harries, "Splice-2 comparative evaluation: electricity pricing", UNSW technical report 9905 (1999).
 """

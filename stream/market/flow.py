@@ -135,7 +135,7 @@ def tick_effects(
     if due is None:
         return None
     batch, arrived_us = step.batch.where(due), step.arrived_us[due]
-    flag = flag_of(step.batch, remarkable(step.batch, step.terms, step.followed))
+    flag = flag_of(step.batch, remarkable(step.followed))
     marks = watermark(batch.time_us, arrived_us, position.watermark_us)
     rejected = due_rejects(step, position)
     rows = TickRows(

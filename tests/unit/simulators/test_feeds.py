@@ -15,9 +15,9 @@ from simulators.feeds.feed import Feed
 from simulators.feeds.formats import FEEDS, find_feed
 from simulators.replay.recording import Findings, NotThisFormat, UnknownFormat
 from stream.markets import load_markets
-from tests.market_feed import ELEC2
+from tests.market_feed import REAL_MARKETS
 
-MARKETS = load_markets(ELEC2)
+MARKETS = load_markets(REAL_MARKETS)
 
 
 def read(path: Path, feed: Feed) -> tuple[TickBatch, list[str]]:

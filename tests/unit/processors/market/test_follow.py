@@ -1,5 +1,6 @@
 """Ticks against their own series: order, revisions, gaps, feeds that stand still, unusual changes; and their alerts."""
 
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,19 @@ def test_a_price_that_stands_still_for_long_is_told_once() -> None:
     assert kinds(batch) == ["stuck_price"]
 
 
+def test_a_price_that_rests_as_a_rule_is_told_only_when_it_rests_longer() -> None:
+    rests = [float(50 + rest) for rest in range(4) for _ in range(11)]
+    assert not followed(ticks(list(range(60)), [*rests, *[70.0] * 16])).stuck.any()
+    assert np.count_nonzero(followed(ticks(list(range(72)), [*rests, *[70.0] * 28])).stuck) == 1
+
+
+def test_a_series_whose_price_jumps_as_a_rule_has_a_higher_bound() -> None:
+    price = [50.0 + (k % 3) + (200.0 if k % 50 == 49 else 0.0) for k in range(2_000)]
+    jumps = np.flatnonzero(followed(ticks(list(range(2_000)), price)).jump)
+    assert {48, 49, 50} & set(jumps.tolist())
+    assert np.count_nonzero(jumps < 500) > 4 * np.count_nonzero(jumps >= 1_500)
+
+
 def test_a_spike_is_unusual_and_does_not_blind_to_the_next() -> None:
     quiet = [50.0 + (k % 3) for k in range(40)]
     batch = ticks(list(range(42)), [*quiet[:30], 400.0, *quiet[30:], 450.0])
@@ -90,6 +104,17 @@ def test_near_the_cap_or_the_floor_a_price_is_an_event() -> None:
     assert kinds(ticks([1], [17_500.0])) == ["extreme_price"]
     assert kinds(ticks([1], [-1_000.0])) == ["extreme_price"]
     assert kinds(ticks([1], [-499.0])) == []
+
+
+def test_an_extreme_price_is_told_once_for_as_long_as_it_goes_on_and_flagged_each_time() -> None:
+    batch = ticks([1, 2, 3, 4, 5], [50.0, 17_500.0, 16_000.0, 50.0, 17_500.0])
+    assert kinds(batch) == ["extreme_price", "extreme_price"]
+    assert followed(batch).extreme.tolist() == [False, True, True, False, True]
+
+
+def test_a_series_that_lives_near_its_cap_is_not_extreme() -> None:
+    days = ticks(list(range(0, 1_500, 3)), [9_000.0] * 500, market=["iex_india"] * 500, symbol=["A1"] * 500)
+    assert np.count_nonzero(followed(days).extreme) < 20
 
 
 def test_crossed_and_locked_quotes_are_told_and_flagged() -> None:
@@ -120,7 +145,7 @@ def test_cutting_the_stream_changes_nothing(rows: list[tuple[int, float, int, st
         if part.stop > part.start
     ]
     expected = followed(batch, whole, bounds)
-    for name in ("in_order", "newest", "behind", "missing", "stuck", "before", "volatility", "score"):
+    for name in [field.name for field in fields(Followed)]:
         found = np.concatenate([getattr(part, name) for part in parts]) if parts else getattr(expected, name)
         assert np.array_equal(found, getattr(expected, name), equal_nan=name in ("before", "volatility", "score"))
     for name in SeriesState.columns:
