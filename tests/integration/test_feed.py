@@ -49,18 +49,17 @@ SETS = {
 @pytest.fixture(scope="module")
 def engine(own_stack: LocalStack) -> Iterator[LocalStack]:
     """A bridge and a worker that know a market more than the engine comes with."""
-    markets = str(REAL_MARKETS)
     with ExitStack() as running:
+        # For every process, that of `reconcile` too: it judges as the worker does.
+        running.enter_context(pytest.MonkeyPatch.context()).setenv("METERSTREAM_MARKETS_FILE", str(REAL_MARKETS))
         for part in ("run bridge", "run worker"):
-            process = EngineProcess(part, own_stack.directory, METERSTREAM_MARKETS_FILE=markets)
-            running.enter_context(process).wait_ready()
+            running.enter_context(EngineProcess(part, own_stack.directory)).wait_ready()
         yield own_stack
 
 
 @pytest.fixture
-def published(engine: LocalStack, shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], int]:
+def published(engine: LocalStack, shared_data: Path) -> Callable[[str], int]:
     """Publish all files of a format and wait until they are accounted for; returns how many ticks that was."""
-    monkeypatch.setenv("METERSTREAM_MARKETS_FILE", str(REAL_MARKETS))
 
     def publish(name: str) -> int:
         before = query(engine, ACCOUNTED)[0][0]

@@ -50,7 +50,6 @@ def stored(own_stack: LocalStack, shared_data: Path) -> LocalStack:
         worker.start()
         worker.wait_ready()
         wait_until(own_stack, ACCOUNTED, TICKS)
-        wait_until(own_stack, "SELECT (count(*) = 0)::int FROM market_bars_due WHERE bar_s = 300", 1)
     return own_stack
 
 
