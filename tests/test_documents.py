@@ -20,6 +20,7 @@ DOCUMENTS = (
     "NOMENCLATURE.md",
     "CONTRIBUTING.md",
     "MODELS.md",
+    "MARKETS.md",
     "RELIABILITY.md",
     "SIMULATOR.md",
     "VEE.md",

@@ -78,6 +78,8 @@ def test_the_real_curves_are_read_from_the_exchanges_own_text(shared_data: Path)
     cleared = clear(found.bids, found.matched_asks, Rule.LOWEST)
     assert cleared.price == pytest.approx(53.69)
     assert cleared.volume == pytest.approx(25_312.1)
+    offered = clear(found.bids, found.asks, Rule.LOWEST)
+    assert (offered.price, offered.volume) == pytest.approx((49.94, 25_347.1))
 
 
 AEMO = 'C,SETP,PRICE\nI,DISPATCH,PRICE,5,SETTLEMENTDATE,RUNNO,REGIONID,INTERVENTION,RRP\n{rows}C,"END OF REPORT",4\n'
