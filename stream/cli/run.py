@@ -112,6 +112,6 @@ def feed(sources: tuple[str, ...], format_name: str, every: timedelta, once: boo
     else:
         click.echo(
             f"{done.files:,} files: {done.ticks:,} ticks published, {done.known:,} known before, "
-            f"{done.refused:,} refused, {done.problems:,} problems"
+            f"{done.refused:,} refused, {done.problems:,} problems{'; stopped before the end' if done.stopped else ''}"
         )
     sys.exit(1 if done.problems or done.refused or done.stopped else 0)

@@ -45,7 +45,7 @@ class Round:
     """What came of one round.
 
     Attributes:
-        files: that were read.
+        files: that were dealt with.
         ticks: published and acknowledged.
         known: ticks in those files that had been published before.
         problems: lines, files or places that could not be read.
@@ -167,10 +167,11 @@ class Poller:
             done.ticks += report.acked
             done.refused += report.refused
             done.stopped = report.stopped
+        if done.stopped:
+            return
         done.files += 1
         done.known += len(edition.batch) - len(news)
-        if not done.stopped:
-            self._archive.done(version, edition)
+        self._archive.done(version, edition)
 
     def _read(self, path: Path, findings: Findings) -> TickBatch:
         if not path.read_bytes().strip():
