@@ -4,7 +4,7 @@
 -- the usual one in robust standard deviations (1.4826 times the median absolute deviation), of at least 1 % of the
 -- market's usual price. Fewer than three symbols have no neighbours.
 CREATE FUNCTION neighbour_outliers(
-    of_market text, since timestamptz, until timestamptz, least double precision DEFAULT 8
+    of_market text, since timestamptz, until timestamptz, at_least double precision DEFAULT 8
 )
 RETURNS TABLE (symbol text, starts_at timestamptz, price double precision, neighbours double precision,
                usual double precision, times double precision)
@@ -32,6 +32,6 @@ LANGUAGE sql STABLE AS $$
     SELECT d.symbol, d.starts_at, d.price, d.middle, s.centre,
            abs(d.distance - s.centre) / greatest(s.spread, l.least_spread, 0.01)
     FROM distances d JOIN spreads s USING (symbol) CROSS JOIN levels l
-    WHERE abs(d.distance - s.centre) >= least * greatest(s.spread, l.least_spread, 0.01)
+    WHERE abs(d.distance - s.centre) >= at_least * greatest(s.spread, l.least_spread, 0.01)
     ORDER BY d.starts_at, d.symbol
 $$;

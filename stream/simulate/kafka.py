@@ -1,11 +1,12 @@
-"""Readings and ticks straight into Kafka, past the bridge: at least once, each partition's rows as one Arrow record."""
+"""Readings and ticks straight into Kafka, past the bridge: at least once, each partition's rows as Arrow records."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from confluent_kafka import KafkaError, Producer
 
 from processors.partition import Partitions, partition_of
@@ -19,6 +20,7 @@ from simulators.publisher import Publisher
 from simulators.shipment import FleetPublisher, Shipment
 from simulators.transport import Message, Stopped, Tally
 from stream.bridge.kafka import producer_settings
+from stream.bridge.records import MAX_RECORD_BYTES
 
 _BUFFER_BYTES = 64 * 1024 * 1024
 
@@ -144,7 +146,7 @@ class KafkaTickPublisher(Publisher):
     topic: str = MARKET_RAW.name
 
     def messages(self, batch: ColumnBatch) -> list[Message]:
-        """Return one Arrow record per partition.
+        """Return Arrow records, each of one partition.
 
         Raises:
             TypeError: it is not cargo.
@@ -155,11 +157,23 @@ class KafkaTickPublisher(Publisher):
 
 
 def by_partition(topic: str, cargo: Cargo, partition: Partitions) -> list[Message]:
-    """Return one Arrow record for each partition of some rows, which each go to their own, int32[n]."""
+    """Return Arrow records of some rows, which each go to their own partition, int32[n]; one where they fit into it."""
     order = np.argsort(partition, kind="stable")
     numbers, first = np.unique(partition[order], return_index=True)
     parts = zip(numbers.tolist(), np.split(order, first[1:]), strict=True)
-    return [_message(topic, number, write(cargo.take(rows)), len(rows)) for number, rows in parts]
+    return [
+        _message(topic, number, payload, count) for number, rows in parts for payload, count in _fitting(cargo, rows)
+    ]
+
+
+def _fitting(cargo: Cargo, rows: npt.NDArray[np.intp]) -> Iterator[tuple[bytes, int]]:
+    """Yield rows as Arrow streams with their count, halved until each fits into a record of Kafka."""
+    payload = write(cargo.take(rows))
+    if len(payload) <= MAX_RECORD_BYTES or len(rows) == 1:
+        yield payload, len(rows)
+        return
+    for half in np.array_split(rows, 2):
+        yield from _fitting(cargo, half)
 
 
 def _message(topic: str, partition: int, payload: bytes, readings: int) -> Message:
