@@ -24,7 +24,7 @@ class OverdueWatch:
 
     Args:
         states: of the partitions that this worker has.
-        lag: how many records wait to be taken; while there are any, what they hold is not known.
+        behind: whether records wait to be taken; what they hold is not known.
         journal: where alerts are kept.
         producer: how they get to Kafka.
     """
@@ -32,12 +32,12 @@ class OverdueWatch:
     def __init__(
         self,
         states: Callable[[], Sequence[SeriesState]],
-        lag: Callable[[], int],
+        behind: Callable[[], bool],
         journal: Journal[Any],
         producer: KafkaProducer,
     ) -> None:
         self._states = states
-        self._lag = lag
+        self._behind = behind
         self._journal = journal
         self._producer = producer
         self._told = set[str]()
@@ -46,7 +46,7 @@ class OverdueWatch:
         """Look, for ever."""
         while not app.should_stop:
             await app.sleep(_PAUSE_S)
-            if app.rebalancing or app.in_recovery or self._lag():
+            if self._behind():
                 continue
             try:
                 await self.look(time.time_ns() // 1_000)

@@ -79,6 +79,10 @@ class WorkerApp:
         except ConsumerNotStarted:
             return False
 
+    def behind(self, lane: Lane) -> bool:
+        """Tell whether records of a lane wait to be taken; while that is not known, they may."""
+        return not self.ready or lane.lag(self.app) > 0
+
     def look(self) -> Look:
         """Return what the worker looks like now, to whatever thread asks."""
         # `tables.recovery` would make the service in the thread that asks first; the worker would then wait for ever.
@@ -146,11 +150,14 @@ def build_app(
     app.task(OutboxPublisher(producer, sinks.windows, GRID_WINDOWS.name, lambda window: window.element).run)
     metrics.watch_missing(sinks.missing)
     app.task(OutboxPublisher(producer, sinks.missing, METERS_MISSING.name, lambda found: found.meter_number).run)
-    app.task(OutboxPublisher(producer, sinks.bars, MARKET_BARS.name, lambda bar: f"{bar.market}/{bar.symbol}").run)
+    built = WorkerApp(app, (readings, ticks), registry)
+    behind = partial(built.behind, ticks)
+    bars = OutboxPublisher(producer, sinks.bars, MARKET_BARS.name, lambda bar: f"{bar.market}/{bar.symbol}", behind)
+    app.task(bars.run)
     app.task(rules.run)
-    overdue = OverdueWatch(lambda: _series(ticks), lambda: ticks.lag(app), sinks.ticks, producer)
+    overdue = OverdueWatch(lambda: _series(ticks), behind, sinks.ticks, producer)
     app.task(partial(overdue.run, app))
-    return WorkerApp(app, (readings, ticks), registry)
+    return built
 
 
 def _series(lane: Lane) -> list[SeriesState]:

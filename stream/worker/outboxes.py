@@ -24,13 +24,22 @@ class OutboxPublisher(Generic[M]):
         outbox: finds it.
         topic: where it goes.
         key: of its record.
+        busy: while true, only some is published each second: what waits to be stored goes first.
     """
 
-    def __init__(self, producer: KafkaProducer, outbox: Outbox[M], topic: str, key: Callable[[M], str]) -> None:
+    def __init__(
+        self,
+        producer: KafkaProducer,
+        outbox: Outbox[M],
+        topic: str,
+        key: Callable[[M], str],
+        busy: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._producer = producer
         self._outbox = outbox
         self._topic = topic
         self._key = key
+        self._busy = busy
 
     async def run(self) -> None:
         """Publish what has closed, for ever; an absence of Kafka or the database is waited for."""
@@ -39,6 +48,8 @@ class OutboxPublisher(Generic[M]):
             try:
                 while await self._outbox.hand_on(self._send):
                     backoff.reset()
+                    if self._busy():
+                        break
                 await asyncio.sleep(_PAUSE_S)
             except ServiceUnavailable:
                 # The deliverer meets the same absence and says so.

@@ -45,7 +45,7 @@ LATER_US = START_US + 60 * MINUTE_US
 
 async def test_an_absence_is_told_once() -> None:
     store, producer, of = MemoryStore(), Producer(), state()
-    watch = OverdueWatch(lambda: [of], lambda: 0, store, producer)  # type: ignore[arg-type]
+    watch = OverdueWatch(lambda: [of], lambda: False, store, producer)  # type: ignore[arg-type]
     assert await watch.look(START_US) == []
     (alert,) = await watch.look(LATER_US)
     assert await watch.look(LATER_US + MINUTE_US) == []
@@ -55,7 +55,7 @@ async def test_an_absence_is_told_once() -> None:
 
 async def test_what_could_not_be_told_is_told_later() -> None:
     store, producer, of = MemoryStore(), Producer(away=1), state()
-    watch = OverdueWatch(lambda: [of], lambda: 0, store, producer)  # type: ignore[arg-type]
+    watch = OverdueWatch(lambda: [of], lambda: False, store, producer)  # type: ignore[arg-type]
     with pytest.raises(ServiceUnavailable):
         await watch.look(LATER_US)
     assert store.alerts == set()
