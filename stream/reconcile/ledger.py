@@ -143,8 +143,6 @@ class Ledger:
         with self._connection.transaction(), self._connection.cursor() as cursor:
             with cursor.copy(_COPY_SEEN) as copy:
                 copy.write(_as_csv(examined))
-            # A table that has grown since it was last analysed looks small enough to be read whole for each row.
-            cursor.execute("SET LOCAL enable_seqscan = off")
             rows = cursor.execute(self._find_exceptions.encode(), bounds).fetchall()
         for position, *facts in rows:
             found[position], own[position], differs[position] = facts

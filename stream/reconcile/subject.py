@@ -84,8 +84,10 @@ def ticks(markets: Markets) -> Subject:
         key=("market", "symbol", "tick_time", "kind", "revision"),
         table="market_ticks",
         join="LEFT JOIN market_series m ON (m.market, m.symbol, m.kind) = (s.market, s.symbol, coalesce(s.kind, '')) "
-        "LEFT JOIN market_ticks r ON r.series_id = m.series_id AND r.tick_time = s.tick_time "
-        "AND r.revision = coalesce(s.revision, 0) AND r.tick_time BETWEEN %s AND %s",
+        # A subquery of its own (OFFSET 0) is looked up by the whole key. Joined, PostgreSQL 18 may take time and
+        # revision for the condition and the series for a filter: minutes in place of a second.
+        "LEFT JOIN LATERAL (SELECT * FROM market_ticks t WHERE t.series_id = m.series_id AND t.tick_time = s.tick_time "
+        "AND t.revision = coalesce(s.revision, 0) AND t.tick_time BETWEEN %s AND %s OFFSET 0) r ON true",
     )
 
 
