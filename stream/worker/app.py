@@ -81,7 +81,10 @@ class WorkerApp:
 
     def behind(self, lane: Lane) -> bool:
         """Tell whether records of a lane wait to be taken; while that is not known, they may."""
-        return not self.ready or lane.lag(self.app) > 0
+        try:
+            return not self.ready or lane.lag(self.app) > 0
+        except (ConsumerNotStarted, RuntimeError):
+            return True
 
     def look(self) -> Look:
         """Return what the worker looks like now, to whatever thread asks."""
