@@ -36,7 +36,7 @@ WHERE n.version IS NULL
       IS DISTINCT FROM (%(kind)s, g.kwh, g.method, g.flag, g.failed, g.warned)
 """
 #: What new values of a kind never come on top of. What a person has rejected may be estimated.
-_STAYS = {ValueKind.ESTIMATE: ["edit", "accept"], ValueKind.RERUN: ["edit", "accept", "reject", "estimate"]}
+_STAYS = {ValueKind.ESTIMATE: ["edit", "accept"], ValueKind.RERUN: ["edit", "accept", "reject"]}
 
 
 def keep_values(connection: psycopg.Connection, values: Values, audit: Audit) -> int:

@@ -16,7 +16,7 @@ from sinks.csv_file import csv_lines
 from sinks.nem12_file import nem12_lines
 from stream import settings
 from stream.cli.errors import plain_errors
-from stream.cli.vee_work import accept, edit, estimate, reject, report_command
+from stream.cli.vee_work import accept, edit, estimate, reject, report_command, rerun_command
 from stream.vee.rule_book import DEFAULT, load_rules
 
 #: Problems shown in the terminal; all are counted.
@@ -108,5 +108,5 @@ def convert(
     sys.exit(1 if findings.count else 0)
 
 
-for command in (accept, reject, edit, estimate, report_command):
+for command in (accept, reject, edit, estimate, rerun_command, report_command):
     vee.add_command(command)

@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from sinks.rule_ledger import keep_rule_set
 from stream import settings
 from stream.cli.errors import plain_errors
 from stream.cli.moments import Moment
@@ -19,6 +20,7 @@ from stream.vee import deciding
 from stream.vee.deciding import Decision
 from stream.vee.estimating import estimate_span
 from stream.vee.report import Report, report
+from stream.vee.rerunning import Span, rerun
 from stream.vee.rule_book import load_rules
 
 _METER = click.option("--meter", required=True, help="Meter number.")
@@ -135,18 +137,49 @@ def estimate(
     click.echo(f"{found.written:,} new values written")
 
 
+@click.command("rerun")
+@click.option("--meter", "meters", multiple=True, help="Meter number; may be repeated. All meters without it.")
+@_SINCE
+@_UNTIL
+@click.option("--rules", "path", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A rule set.")
+@_REASON
+@_AUTHOR
+@plain_errors
+def rerun_command(
+    meters: tuple[str, ...], since: datetime, until: datetime, path: Path | None, reason: str, author: str
+) -> None:
+    """Judge what is stored by a rule set as if it came again, and keep what is judged otherwise within a span.
+
+    Everything from a meter's first reading on is gone through, in the order of arrival, so that the same rules say what
+    they said in the stream. Readings stay as they are; what people have decided, too.
+
+    Example: meterstream vee rerun --rules rules.toml --from 2026-01-01T00:00Z --until 2026-02-01T00:00Z --reason "zone"
+    """
+    chosen = settings.load()
+    rules = load_rules(path or chosen.worker.rules_file)
+    url = _database_url()
+    keep_rule_set(url, rules)
+    with connected(url) as connection:
+        found = rerun(connection, rules, chosen.scoring.judging, Span(since, until), meters, author, reason)
+    click.echo(
+        f"{found.readings:,} readings of the span judged by rule set {rules.version}: {found.differ:,} otherwise than "
+        f"before, {found.written:,} new values written"
+    )
+
+
 @click.command("report")
 @click.option("--from", "since", type=Moment(), default="1d", show_default=True, help="Begin of the span.")
 @click.option("--until", type=Moment(), default="0s", show_default="now", help="End of the span.")
+@click.option("--worst", type=click.IntRange(0, 10_000), default=10, show_default=True, help="How many meters to name.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @plain_errors
-def report_command(since: datetime, until: datetime, as_json: bool) -> None:
+def report_command(since: datetime, until: datetime, worst: int, as_json: bool) -> None:
     """Sum a span up: rules, completeness, share of estimates, and the worst meters.
 
     Example: meterstream vee report --from 2026-01-01T00:00Z --until 2026-02-01T00:00Z
     """
     with connected(_database_url()) as connection:
-        found = report(connection, since, until)
+        found = report(connection, since, until, worst)
     if as_json:
         click.echo(json.dumps(found.as_json()))
         return

@@ -16,7 +16,7 @@ from schemas.layout import Floats, Ints, Mask
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _METERS = """
-SELECT m.meter_id, m.meter_number, m.customer_class, m.transformer_id, t.name
+SELECT m.meter_id, m.meter_number, m.customer_class, m.status, m.transformer_id, t.name
 FROM smart_meters m LEFT JOIN transformers t USING (transformer_id)
 WHERE %(meters)s::text[] IS NULL OR m.meter_number = ANY(%(meters)s) ORDER BY m.meter_number
 """
@@ -54,6 +54,7 @@ class Meter:
         meter_id: key in the database.
         number: meter number.
         customer_class: its class, None where the registry does not say.
+        status: its status, `unregistered` where the registry does not know it.
         transformer_id: key of its transformer, None without one.
         transformer: its name.
     """
@@ -61,6 +62,7 @@ class Meter:
     meter_id: int
     number: str
     customer_class: str | None
+    status: str
     transformer_id: int | None
     transformer: str | None
 

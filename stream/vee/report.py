@@ -36,7 +36,6 @@ SELECT m.meter_number, coalesce(u.received, 0),
        v.valued, v.estimated, v.decided, v.failed
 FROM valued v LEFT JOIN usual u USING (meter_id) JOIN smart_meters m USING (meter_id)
 """
-_WORST = 10
 
 
 @dataclass(frozen=True)
@@ -97,8 +96,15 @@ class Report:
         return asdict(self) | {"completeness": self.completeness}
 
 
-def report(connection: psycopg.Connection, since: datetime, until: datetime) -> Report:
-    """Sum up (since, until]."""
+def report(connection: psycopg.Connection, since: datetime, until: datetime, most: int = 10) -> Report:
+    """Sum up (since, until].
+
+    Args:
+        connection: to the database.
+        since: begin of the span.
+        until: its end.
+        most: how many of the worst meters are named.
+    """
     span = {"since": since, "until": until}
     meters = [MeterCount(*row) for row in connection.execute(_METERS, span)]
     valued = sum(meter.valued for meter in meters)
@@ -106,7 +112,7 @@ def report(connection: psycopg.Connection, since: datetime, until: datetime) -> 
         RuleCount(rule, reason, failed, warned, max(valued - failed - warned, 0))
         for rule, reason, failed, warned in connection.execute(_RULES, span)
     ]
-    worst = sorted(meters, key=lambda meter: (-_trouble(meter), meter.meter))[:_WORST]
+    worst = sorted(meters, key=lambda meter: (-_trouble(meter), meter.meter))[:most]
     return Report(
         meters=len(meters),
         received=sum(meter.received for meter in meters),

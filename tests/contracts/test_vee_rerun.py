@@ -1,0 +1,128 @@
+"""A rule set over what is stored: the same one changes nothing, another one only what it judges otherwise."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import psycopg
+import pytest
+
+from processors.judge import Judging, judge
+from processors.state import MeterState
+from processors.vee.check import check
+from processors.vee.rule_set import RuleSet, parse
+from schemas.meter_class import class_codes, status_codes
+from schemas.quality import stronger
+from sinks.timescale import TimescaleStore
+from stream.vee import deciding
+from stream.vee.deciding import Decision
+from stream.vee.rerunning import Rerun, Span, rerun
+from tests.builders import batch
+from tests.contracts.backings import unique
+from tests.contracts.test_any_store import Feed
+from tests.vee import RULES
+
+pytestmark = pytest.mark.integration
+
+MONDAY = datetime(2024, 1, 1, tzinfo=UTC)
+HOURS = 24 * 21
+WHOLE = Span(MONDAY, MONDAY + timedelta(hours=HOURS))
+#: Also warns of what the evening's last hour uses.
+STRICTER = parse(
+    RULES.text.replace(f"version = {RULES.version}", "version = 77", 1).replace(
+        "[rules.energy_range]\nwarn = 20000", "[rules.energy_range]\nwarn = 2.35", 1
+    )
+)
+
+
+@dataclass
+class Street:
+    """Two meters whose readings were judged and stored as the worker does it."""
+
+    feed: Feed
+    connection: psycopg.Connection
+
+    def meters(self) -> list[str]:
+        return [self.feed.meter("A"), self.feed.meter("B")]
+
+    def rerun(self, rules: RuleSet = RULES, span: Span = WHOLE) -> Rerun:
+        return rerun(self.connection, rules, Judging(), span, self.meters(), "tests", "a newer rule set")
+
+    def best(self) -> dict[str, int]:
+        query = (
+            "SELECT kind, count(*) FROM best_values JOIN smart_meters USING (meter_id) "
+            "WHERE meter_number = ANY(%s) GROUP BY kind"
+        )
+        return dict(self.connection.execute(query, (self.meters(),)).fetchall())
+
+
+async def nothing(_: object) -> None:
+    pass
+
+
+@pytest.fixture
+async def street(database_url: str) -> AsyncIterator[Street]:
+    store = TimescaleStore(database_url, lateness_s=60.0)
+    await store.open()
+    feed = Feed(store, unique("topic"), unique("m"))
+    await feed.start()
+    state = MeterState()
+    chance = np.random.default_rng(5)
+    for offset, days in enumerate(np.split(np.arange(HOURS), [100, 101, 350])):
+        for turn, name in enumerate("AB"):
+            # A gap, a spike, a few hours that stand still, and one delivery for each meter.
+            hours = days[(days < 200) | (days > 205)]
+            kwh = np.round(0.1 * (hours % 24 + 1) + chance.uniform(0, 0.001, len(hours)), 4)
+            kwh[hours == 300] = 90.0
+            kwh[(hours > 400) & (hours < 430)] = 0.0
+            times = [round((MONDAY + timedelta(hours=int(hour) + 1)).timestamp() * 1e6) for hour in hours]
+            of = batch(feed.meter(name), times, consumption_kwh=kwh.tolist())
+            at = state.rows(of.meter_number)
+            known = np.unique(at)
+            state.register(known, class_codes([None]), status_codes(["unregistered"]))
+            found = await feed.rows(of, offset=2 * offset + turn)
+            findings = check(of, at, state, found.arrived_us, RULES)
+            judged = judge(of, at, state, Judging())
+            stored = replace(
+                found,
+                flag=stronger(judged.flag, findings.flag),
+                failed=findings.failed,
+                warned=findings.warned,
+                rule_set=findings.rule_set,
+            )
+            number = 2 * offset + turn
+            await store.write(feed.delivery(stored, (0, number, number + 1)), nothing)
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        yield Street(feed, connection)
+    await store.close()
+
+
+async def test_the_same_rules_say_what_the_stream_said(street: Street) -> None:
+    found = street.rerun()
+    assert (found.readings, found.differ, found.written) == (2 * (HOURS - 6), 0, 0)
+    assert street.best() == {"reading": 2 * (HOURS - 6)}
+
+
+async def test_other_rules_touch_only_what_they_judge_otherwise(street: Street) -> None:
+    found = street.rerun(STRICTER)
+    assert 0 < found.written == found.differ <= 2 * 21
+    assert street.best()["rerun"] == found.written
+    assert street.rerun(STRICTER).written == 0
+    back = street.rerun()
+    assert back.written == found.written
+    assert street.rerun().written == 0
+
+
+async def test_only_the_span_is_written(street: Street) -> None:
+    day = Span(MONDAY + timedelta(days=5), MONDAY + timedelta(days=6))
+    found = street.rerun(STRICTER, day)
+    assert found.readings == 2 * 24
+    assert found.written == 2
+
+
+async def test_what_a_person_has_decided_stays(street: Street) -> None:
+    decision = Decision(street.meters()[0], WHOLE.since, WHOLE.until, "somebody", "seen")
+    accepted = deciding.accept(street.connection, decision, rule_set=2)
+    street.rerun(STRICTER)
+    assert street.best()["accept"] == accepted
