@@ -19,6 +19,8 @@ _LOCK = 7_382_914
 _METERS_AT_ONCE, _PAIRS_AT_ONCE = 5_000, 200_000
 #: How often hours that lack something are counted again, and the newest readings that tell a meter's interval.
 _AGAIN_S, _NEWEST = 60, 50
+#: Hours that are further behind are not looked at any more [d].
+_DAYS_BACK = 31
 
 # A meter keeps the interval that was found, until a day later its newest readings may say otherwise.
 _FIND_INTERVALS = f"""
@@ -37,7 +39,8 @@ WHERE n.gaps >= 3 AND n.step BETWEEN interval '1 second' AND interval '1 hour'
 ON CONFLICT (meter_id) DO UPDATE SET interval_s = excluded.interval_s, found_at = now()
 """  # noqa: S608 - constants of this module
 
-# Hours that all partitions with news have left behind, the oldest first.
+# Hours that all partitions with news have left behind, the oldest first; what lies further back than a month, as in a
+# replay of old files beside a living fleet, is not looked at.
 _HOURS = f"""
 WITH marks AS (
     SELECT timestamptz 'epoch' + coalesce(
@@ -48,7 +51,8 @@ WITH marks AS (
     SELECT coalesce((SELECT until FROM missing_progress), date_trunc('hour', min(since))) AS begin FROM meter_intervals
 )
 SELECT h, h + interval '1 hour' FROM marks, begins,
-    generate_series(begin, mark - make_interval(secs => %(grace_s)s) - interval '1 hour', interval '1 hour') AS h
+    generate_series(greatest(begin, date_trunc('hour', mark) - interval '{_DAYS_BACK} days'),
+                    mark - make_interval(secs => %(grace_s)s) - interval '1 hour', interval '1 hour') AS h
 ORDER BY h LIMIT greatest(1, {_PAIRS_AT_ONCE} / greatest((SELECT count(*) FROM meter_intervals), 1))
 """  # noqa: S608
 # A meter is expected from its first reading on, for a week beyond its newest one, unless it is out of service.

@@ -141,6 +141,14 @@ async def test_a_meter_out_of_service_is_not_expected(url: str, outbox: MissingO
     assert await told(outbox) == []
 
 
+async def test_what_lies_more_than_a_month_back_is_not_looked_at(outbox: MissingOutbox, send: Send) -> None:
+    await send("M1", quarters(0, 4) + quarters(6, 6))
+    await send("M2", quarters(4 * 24 * 40, 8))
+    assert await told(outbox) == []
+    await send("M2", quarters(4 * 24 * 40 + 12, 8))
+    assert await told(outbox) == [("M2", NOON + 40 * 24 * HOUR + 2 * HOUR, 4, 0)]
+
+
 async def test_what_could_not_be_sent_is_told_later(outbox: MissingOutbox, url: str, send: Send) -> None:
     await send("M1", quarters(0, 4) + quarters(6, 6))
 
