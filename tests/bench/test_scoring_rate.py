@@ -15,7 +15,10 @@ from models.registry import Registry
 from models.scorer import Scorer
 from models.training import History, Plan, train
 from processors.judge import Judging, judge
+from processors.peers import Before, compare
 from processors.state import MeterState
+from schemas.readings import ReadingBatch
+from stream.training.source import from_fleet
 from tests.trained import readings
 
 
@@ -72,3 +75,27 @@ def _scorer() -> Scorer:
         registry = Registry(Path(folder))
         registry.add(manifest, data)
         return registry.load("forest", "v1")
+
+
+@pytest.mark.parametrize(("rows", "least_per_s"), [(1_000, 20_000), (10_000, 50_000)])
+def test_the_past_and_the_model_together_keep_up(rows: int, least_per_s: float) -> None:
+    """All that scores a reading: judgement by the meter's own past, neighbours, and the model."""
+    scorer, state, judging = _scorer(), MeterState(), Judging()
+    source = from_fleet(10_000, 5, datetime(2024, 1, 1, tzinfo=UTC), 2, 3_600)
+    batches = _parts(ReadingBatch.concat(list(source.batches)), rows)
+    taken = list[float]()
+    for batch in batches:
+        meters = state.rows(batch.meter_number)
+        started = time.process_time()
+        before = Before.of(state, meters)
+        found = judge(batch, meters, state, judging)
+        compare(found, meters, batch.time_us, before, state, found.severity > 0)
+        scorer.look(batch, found.past)
+        taken.append(time.process_time() - started)
+    late = np.array(taken[len(taken) * 5 // 8 :])  # after a day, when everything is judged
+    assert told("past, neighbours and model", rows, late) > least_per_s
+    assert np.quantile(late, 0.99) < 0.5
+
+
+def _parts(whole: ReadingBatch, rows: int) -> list[ReadingBatch]:
+    return [whole.slice(start, min(rows, len(whole) - start)) for start in range(0, len(whole), rows)]
