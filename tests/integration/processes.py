@@ -50,6 +50,11 @@ class EngineProcess:
         return self._process.pid if self._process else None
 
     @property
+    def returncode(self) -> int | None:
+        """How it ended, None while it runs."""
+        return self._process.poll() if self._process else None
+
+    @property
     def log(self) -> str:
         return self._log.read_text()
 

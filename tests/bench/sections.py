@@ -1,0 +1,339 @@
+"""What the bench measures, one function per section: each returns what goes into the report."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from models.scorer import Scorer
+from schemas.topics import METERS_RAW
+from tests.bench import bridge, ceiling, contest, engine, feed, latency, recovery, stages
+from tests.bench.figures import Span, medians, ratios, spread
+from tests.bench.ground import Ground
+from tests.bench.spec import Load, Outcome, expected
+
+Found = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much of everything is done.
+
+    Attributes:
+        load: of the backlog.
+        single: of the backlog of single JSON records.
+        rounds: of everything that is compared; a quick run has one, and not every shape of records.
+        peer: readings of the fastest peer; the others get their share.
+        rates: offered for latency [readings/s].
+        offered_s: for how long each is offered [s].
+        burst: meters of the burst, one reading each in a minute; 0 without a burst.
+        fleets: meters that are recovered.
+        bridge: messages, single ones.
+        patience_s: longest wait for a peer [s].
+    """
+
+    load: Load
+    single: Load
+    rounds: int
+    peer: Load
+    rates: tuple[int, ...]
+    offered_s: float
+    burst: int
+    fleets: tuple[int, ...]
+    bridge: int
+    patience_s: float
+
+
+FULL = Size(
+    load=Load(8_000, 110),
+    single=Load(2_000, 110),
+    rounds=3,
+    peer=Load(4_000, 110),
+    rates=(1_000, 10_000, 50_000),
+    offered_s=15.0,
+    burst=1_200_000,
+    fleets=(10_000, 100_000),
+    bridge=300_000,
+    patience_s=120.0,
+)
+QUICK = Size(
+    load=Load(2_500, 100),
+    single=Load(300, 100),
+    rounds=1,
+    peer=Load(1_000, 100),
+    rates=(10_000,),
+    offered_s=5.0,
+    burst=0,
+    fleets=(),
+    bridge=60_000,
+    patience_s=45.0,
+)
+
+
+@dataclass
+class Bench:
+    """What sections share.
+
+    Attributes:
+        ground: the servers.
+        environments: the peers' Pythons.
+        scratch: for logs and the like.
+        size: how much is done.
+        scorer: the forest of the job.
+        tell: told what happens, a line at a time.
+    """
+
+    ground: Ground
+    environments: contest.Environments
+    scratch: Path
+    size: Size
+    scorer: Scorer
+    tell: Callable[[str], None]
+    _expected: dict[Load, Outcome] = field(default_factory=dict)
+
+    def expected(self, load: Load) -> Outcome:
+        """Return what a load must leave behind; worked out once."""
+        if load not in self._expected:
+            self._expected[load] = expected(load)
+        return self._expected[load]
+
+    def fill(self, load: Load, shape: feed.Shape, topic: str = METERS_RAW.name) -> float:
+        """Make every topic anew and fill one; return the size of its payloads per reading [bytes]."""
+        kafka = self.ground.endpoints.kafka_url
+        feed.recreate(kafka)
+        if topic != METERS_RAW.name:
+            feed.add_topic(kafka, topic)
+        self.ground.register(load)
+        return feed.produce(kafka, topic, load, shape) / len(load)
+
+    def told(self, run: engine.Run) -> engine.Run:
+        """Print a run."""
+        self.tell(f"  {run.line()}")
+        return run
+
+    @cached_property
+    def arena(self) -> contest.Arena:
+        """What peers run in."""
+        return contest.Arena(self.ground, self.environments, self.scratch, self.scratch / "forest.joblib")
+
+
+def stage_rates(bench: Bench) -> Found:
+    """Each stage alone, per core."""
+    found = stages.alone(bench.size.load, bench.ground.endpoints.redis_url, bench.scorer)
+    for name, rate in found.items():
+        bench.tell(f"  {name:<42} {rate / 1e3:>9,.0f} k/s per core  {1e6 / rate:7.2f} us")
+    return {"rates_per_core": found}
+
+
+def backlog(bench: Bench) -> Found:
+    """The engine from a full topic to committed rows, and the bare ceiling of the same rows, in turns."""
+    rounds: dict[str, list[engine.Run]] = {"meterstream": [], "bare COPY + upsert": [], "bare COPY": []}
+    load, wanted = bench.size.load, bench.expected(bench.size.load)
+    size = bench.fill(load, feed.Shape.ARROW)
+    for _ in range(bench.size.rounds):
+        rounds["meterstream"].append(
+            bench.told(engine.from_backlog(bench.ground, wanted, "meterstream, Arrow batches"))
+        )
+        row_bytes = bench.ground.bytes_per_row()
+        rounds["bare COPY + upsert"].append(bench.told(ceiling.bare(bench.ground, load)))
+        rounds["bare COPY"].append(bench.told(ceiling.bare(bench.ground, load, direct=True)))
+    found = _compared(rounds, "meterstream") | {"bytes_per_reading": {"arrow": size}, "bytes_per_row": row_bytes}
+    others = ((feed.Shape.ARRAY, load), (feed.Shape.SINGLE, bench.size.single))
+    for shape, chosen in others if bench.size.rounds > 1 else ():
+        found["bytes_per_reading"][shape] = bench.fill(chosen, shape)
+        run = bench.told(engine.from_backlog(bench.ground, bench.expected(chosen), f"meterstream, {shape}"))
+        found["runs"].append(run.as_json())
+        found["medians"][f"meterstream, {shape}"] = run.span.rate
+    return found
+
+
+def _compared(rounds: dict[str, list[engine.Run]], of: str) -> Found:
+    """Put rounds together; a wrong run has no rate."""
+    rates = {name: [run.span.rate for run in runs if not run.wrong] for name, runs in rounds.items()}
+    return {
+        "runs": [run.as_json() for runs in rounds.values() for run in runs],
+        "rounds": rates,
+        "medians": medians(rates),
+        "ratios": ratios(rates, of),
+        "spread": {name: spread(values) for name, values in rates.items()},
+        "wrong": {name: run.wrong for name, runs in rounds.items() for run in runs if run.wrong},
+    }
+
+
+def peers(bench: Bench) -> Found:
+    """The same job by everybody, in turns: JSON arrays, then single JSON."""
+    found: Found = {}
+    found[feed.Shape.ARRAY] = _peers_at(bench, feed.Shape.ARRAY, bench.size.rounds)
+    if bench.size.rounds > 1:
+        found[feed.Shape.SINGLE] = _peers_at(bench, feed.Shape.SINGLE, 1)
+    return found
+
+
+def _peers_at(bench: Bench, shape: feed.Shape, count: int) -> Found:
+    rounds: dict[str, list[engine.Run]] = {"meterstream": []}
+    missing: dict[str, str] = {}
+    per_record = feed.PER_RECORD if shape is feed.Shape.ARRAY else 1
+    loads: dict[Load, list[contest.Peer]] = {}
+    for peer in contest.PEERS_OF:
+        loads.setdefault(_part(bench.size.peer, peer.share), []).append(peer)
+    loads.setdefault(bench.size.peer, [])
+    for _ in range(count):
+        for load, group in loads.items():
+            wanted = bench.expected(load)
+            topic = METERS_RAW.name
+            bench.fill(load, shape, topic)
+            if load == bench.size.peer:
+                rounds["meterstream"].append(bench.told(engine.from_backlog(bench.ground, wanted)))
+            for peer in group:
+                if peer.name in missing:
+                    continue
+                try:
+                    run = bench.told(bench.arena.run(peer, topic, wanted, per_record, bench.size.patience_s))
+                    rounds.setdefault(peer.name, []).append(run)
+                except (contest.Unavailable, RuntimeError) as error:
+                    missing[peer.name] = str(error)[-600:]
+                    bench.tell(f"  {peer.name} did not run: {missing[peer.name]}")
+    return _compared(rounds, "meterstream") | {
+        "missing": missing,
+        "readings": {peer.name: len(load) for load, group in loads.items() for peer in group},
+    }
+
+
+def _part(load: Load, share: float) -> Load:
+    """Return a load of fewer meters, with as many intervals."""
+    meters = max(int(load.meters * share), 50)
+    return Load(meters, load.intervals, load.interval_s, load.per_transformer, load.bad_share, load.spike_share)
+
+
+def bridging(bench: Bench) -> Found:
+    """The bridge alone, fed by a broker that costs nothing."""
+    found: Found = {}
+    for name, messages, per_message in (
+        ("single QoS 1", bench.size.bridge, 1),
+        ("concentrator", bench.size.bridge // 100, 500),
+    ):
+        run = bridge.push(bench.ground, messages, per_message).as_json()
+        found[name] = run
+        bench.tell(
+            f"  {name:<14} {run['messages_per_s']:>9,.0f} messages/s  {run['readings_per_s']:>9,.0f} readings/s  "
+            f"{run['cpu_us_per_message']:.1f} us CPU a message"
+        )
+    return found
+
+
+def latencies(bench: Bench) -> Found:
+    """From the moment a reading is due to its row and to its alert, at several rates."""
+    found: Found = {}
+    feed.recreate(bench.ground.endpoints.kafka_url)
+    bench.ground.empty()
+    meters = 10_000 if bench.size.burst else 2_000
+    bench.ground.register(Load(meters, 1))
+    with running(bench, bridges=1):
+        past = latency.Fleet(meters, meters, 0.0)
+        recovery.remember(bench.ground, past.past(), meters * int(1.1 * 96))
+        for rate in bench.size.rates:
+            measured = latency.measure(bench.ground, latency.Fleet(meters, rate, bench.size.offered_s))
+            found[str(rate)] = measured
+            row, alert = measured["to_row_s"], measured["to_alert_s"]
+            bench.tell(
+                f"  {rate:>7,} /s offered: {measured['stored']:,} of {measured['readings']:,} stored; "
+                + (f"to row p50 {row['p50']:.3f} p99 {row['p99']:.3f} s; " if row else "")
+                + (f"to alert p50 {alert['p50']:.3f} p99 {alert['p99']:.3f} s" if alert else "no alert")
+                + f" ({measured['alerts']})"
+            )
+    return found
+
+
+@contextmanager
+def running(bench: Bench, *, bridges: int = 0, workers: int = 1, **settings: str) -> Iterator[list[Any]]:
+    """Run workers and bridges until the context ends."""
+    with engine.workers(bench.ground, workers, **settings) as members:
+        started = [engine.EngineProcess("run bridge", bench.ground.directory) for _ in range(bridges)]
+        try:
+            for process in started:
+                process.start()
+            for process in [*started, *members]:
+                process.wait_ready()
+            yield members
+        finally:
+            for process in started:
+                process.stop()
+
+
+def burst(bench: Bench) -> Found:
+    """Every meter of a large fleet within one minute, and a worker that comes back with all of them in its state."""
+    meters = bench.size.burst
+    feed.recreate(bench.ground.endpoints.kafka_url)
+    bench.ground.empty()
+    bench.ground.register(Load(meters, 1))
+    group = f"burst-{time.time_ns()}"
+    found: Found = {}
+    empty_bytes = recovery.idle_bytes(bench.ground)
+    with running(bench, bridges=1, METERSTREAM_WORKER__APP_ID=group):
+        began_s = time.time()
+        report = latency.publish(bench.ground, latency.Fleet(meters, meters // 60, 60.0))
+        sent_s = time.time() - began_s
+        deadline = time.time() + 180
+        while (stored := latency.rows_since(bench.ground, began_s)) < report.readings and time.time() < deadline:
+            time.sleep(1.0)
+        span: Span = bench.ground.span()
+        found["burst"] = {
+            "readings": report.readings,
+            "stored": stored,
+            "sent_s": sent_s,
+            "stored_s": span.ended_s - began_s,
+            "to_row_s": latency.to_rows(bench.ground, began_s),
+            "slip_p99_ms": report.slip_p99_ms,
+        }
+        bench.tell(f"  {stored:,} of {report.readings:,} stored {span.ended_s - began_s:.1f} s after the first was due")
+        time.sleep(12.0)  # the next checkpoint
+    found["recovery"] = {str(meters): recovery.again(bench.ground, meters, group, empty_bytes)}
+    bench.tell(f"  {recovery.told(meters, found['recovery'][str(meters)])}")
+    return found
+
+
+def recoveries(bench: Bench) -> Found:
+    """Smaller fleets: a worker that comes back, its memory, and what a reading costs with ten times the meters."""
+    found: Found = {"recovery": {}}
+    for meters in bench.size.fleets:
+        found["recovery"][str(meters)] = recovery.measure(bench.ground, meters)
+        bench.tell(f"  {recovery.told(meters, found['recovery'][str(meters)])}")
+    total = len(bench.size.load) * 3 // 4
+    costs = {}
+    for meters in (bench.size.load.meters, bench.size.load.meters * 10):
+        load = Load(meters, max(total // meters, 8))
+        bench.fill(load, feed.Shape.ARROW)
+        run = bench.told(engine.from_backlog(bench.ground, bench.expected(load), f"{meters:,} meters"))
+        costs[str(meters)] = {"rate": run.span.rate, "wrong": run.wrong} | {
+            f"{name}_us": spent / max(run.span.rows, 1) * 1e6 for name, spent in run.cpu_s.items()
+        }
+    few, many = (sum(v for k, v in cost.items() if k.endswith("_us")) for cost in costs.values())
+    workers = [cost["worker_us"] for cost in costs.values()]
+    return found | {"cost": costs, "cost_ratio": many / few, "worker_cost_ratio": workers[1] / workers[0]}
+
+
+def two_workers(bench: Bench) -> Found:
+    """One worker against two, in turns."""
+    load, wanted = bench.size.load, bench.expected(bench.size.load)
+    bench.fill(load, feed.Shape.ARROW)
+    rounds: dict[str, list[engine.Run]] = {"1 worker": [], "2 workers": []}
+    for _ in range(max(bench.size.rounds - 1, 1)):
+        for count, name in ((1, "1 worker"), (2, "2 workers")):
+            rounds[name].append(bench.told(engine.from_backlog(bench.ground, wanted, name, count)))
+    return _compared(rounds, "2 workers")
+
+
+#: Name -> (what is done, about how long the full and the quick run of it take [s]; 0: not in the quick one).
+SECTIONS: dict[str, tuple[Callable[[Bench], Found], float, float]] = {
+    "stages": (stage_rates, 40, 12),
+    "backlog": (backlog, 230, 40),
+    "peers": (peers, 460, 75),
+    "bridge": (bridging, 30, 12),
+    "latency": (latencies, 90, 20),
+    "burst": (burst, 120, 0),
+    "fleets": (recoveries, 110, 0),
+    "workers": (two_workers, 100, 0),
+}
