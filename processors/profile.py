@@ -46,8 +46,8 @@ def expect(state: MeterState, row: Positions, hour: Ints, average: Floats) -> tu
     """
     of_day = hour % 24
     own = state.week_kw[row, hour].astype(np.float64)
-    working = _mean(state.week_kw[row[:, None], of_day[:, None] + _WEEKDAYS])
-    resting = _mean(state.week_kw[row[:, None], of_day[:, None] + _WEEKEND])
+    working = _mean(state.week_kw[row, of_day + _WEEKDAYS[:, None]])
+    resting = _mean(state.week_kw[row, of_day + _WEEKEND[:, None]])
     weekend = hour >= 120
     alike, other = np.where(weekend, resting, working), np.where(weekend, working, resting)
     alike = np.where(np.isnan(alike), np.where(np.isnan(other), average, other), alike)
@@ -82,8 +82,8 @@ def learn(
 
 
 def _mean(values: npt.NDArray[np.float16]) -> Floats:
-    """Return the mean of each row, leaving out what is not known; NaN where nothing is."""
+    """Return the mean of each column, leaving out what is not known; NaN where nothing is."""
     known = ~np.isnan(values)
-    count = known.sum(axis=1)
-    total = np.where(known, values, 0).sum(axis=1, dtype=np.float64)
+    count = known.sum(axis=0)
+    total = np.where(known, values, 0).sum(axis=0, dtype=np.float64)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)

@@ -31,8 +31,10 @@ def rarity(values: Floats, threshold: Tails, excess: Tails, shape: Tails) -> Flo
         shape: float32[s], above 0: how heavy the tails are; towards 0 they are exponential.
     """
     beyond = (values - threshold) / excess
-    share = BEYOND * (1.0 + shape * np.maximum(beyond, 0.0)) ** (-1.0 / shape)
-    found: Floats = np.where(beyond > 0, share, 1.0)
+    found: Floats = np.ones_like(beyond)
+    # A power costs as much as all the rest, and few values lie beyond their thresholds.
+    at = np.nonzero(beyond > 0)
+    found[at] = BEYOND * (1.0 + shape[at[1]] * beyond[at]) ** (-1.0 / shape[at[1]])
     return found
 
 
@@ -52,12 +54,15 @@ def follow(
         least: float32[s] each: neither falls below.
         days: float64[k], how much of each meter's past is known [d].
     """
-    known = ~np.isnan(values)
-    teaches = np.where(share < _RARE_SHARE, _RARE_TEACHES, 1.0)
-    weight = np.maximum(_WEIGHT, _FIRST_WEIGHT / (1.0 + days))[:, None] * teaches
-    step = np.maximum(_STEP, _FIRST_STEP / (1.0 + days))[:, None] * teaches
-    over = known & (values > threshold)
-    by = np.minimum(np.where(over, values - threshold, 0.0), _MOST_EXCESSES * excess)
-    moved = threshold + step * excess * np.where(over, 1.0 - BEYOND, np.where(known, -BEYOND, 0.0))
-    grown = excess + np.where(over, weight * (by - excess), 0.0)
+    first = 1.0 / (1.0 + days)
+    step, weight = np.maximum(_STEP, _FIRST_STEP * first), np.maximum(_WEIGHT, _FIRST_WEIGHT * first)
+    by_step = step[:, None] * excess
+    moved = threshold + by_step * np.where(np.isnan(values), 0.0, -BEYOND)
+    grown = excess.astype(np.float64)
+    # Few values lie beyond their thresholds: only they teach how far.
+    at = np.nonzero(values > threshold)
+    teaches = np.where(share[at] < _RARE_SHARE, _RARE_TEACHES, 1.0)
+    by = np.minimum(values[at] - threshold[at], _MOST_EXCESSES * excess[at])
+    moved[at] = threshold[at] + by_step[at] * teaches * (1.0 - BEYOND)
+    grown[at] += weight[at[0]] * teaches * (by - grown[at])
     return np.maximum(moved, least[0]).astype(np.float32), np.maximum(grown, least[1]).astype(np.float32)
