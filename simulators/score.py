@@ -1,8 +1,8 @@
 """The scoreboard: what a system said about a run against what is known about it.
 
 A sign is anything that a system said of a place at a time: a flag, an alert, a reject. A fault is detected when a sign
-of any kind falls on one of its places between its start and its end, or within a grace after it. Rates of nothing are
-None, never 100 %.
+of any kind falls on one of its places between its start and its end, or within a grace after it, more often than chance
+would have it by the rate of such signs where nothing is wrong. Rates of nothing are None, never 100 %.
 """
 
 from collections import Counter
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.special import gammainc
 
 from schemas.layout import Ints, Mask, Positions
 from simulators.faults import MARKET_CLASSES, FaultClass
@@ -17,6 +18,10 @@ from simulators.labels import Label
 
 #: Row of the confusion table for signs where nothing was wrong.
 NO_FAULT = "no fault"
+#: Kinds of signs that somebody is called by.
+_ALARMS = ("alert/", "flag/anomaly")
+#: So many signs on a fault must be less likely than this where nothing is wrong.
+_CHANCE = 0.05
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,7 @@ class Score:
         classes: by class of faults.
         kinds: by kind of signs.
         confusion: faults of each class that each kind of signs has found; for `no fault`, the signs.
-        false_alarms: signs where nothing was wrong.
+        false_alarms: alerts and readings called an anomaly where nothing was wrong; other signs are remarks.
         meter_days: how much was watched.
         false_per_10k_meter_days: of the false alarms; None where nothing was watched.
     """
@@ -112,11 +117,15 @@ def score(truth: Sequence[Label], signs: Signs, meter_days: float, grace_s: floa
         grace_s: how long after its end a fault may still be noticed [s].
     """
     board = _Board(signs, grace_s)
-    hits = [board.on(label) for label in truth]
+    on = [board.on(label) for label in truth]
     true = np.zeros(len(signs.time_us), dtype=bool)
-    for rows in hits:
+    for rows in on:
         true[rows] = True
     false = board.counted(~true)
+    hits = [
+        board.beyond_chance(rows, label, false, meter_days) if meter_days > 0 else rows
+        for rows, label in zip(on, truth, strict=True)
+    ]
     known = [_recognised(label, signs) for label in truth]
     classes = [_class_score(fault, truth, hits, known, board, false) for fault in FaultClass if _asked(fault, truth)]
     confusion = {
@@ -124,7 +133,7 @@ def score(truth: Sequence[Label], signs: Signs, meter_days: float, grace_s: floa
         for one in classes
         if one.labelled
     }
-    false_alarms = sum(false.values())
+    false_alarms = sum(count for kind, count in false.items() if kind.startswith(_ALARMS))
     return Score(
         classes=classes,
         kinds=_kind_scores(board, true, signs, {label.detail for label in truth if label.fault is FaultClass.GARBAGE}),
@@ -159,6 +168,25 @@ class _Board:
                 first, last = np.searchsorted(self.time_us[rows], (start, end + self._grace_us), side="right")
                 found.append(rows[first:last])
         return np.concatenate(found)
+
+    def beyond_chance(self, rows: Positions, label: Label, false: dict[str, int], meter_days: float) -> Positions:
+        """Return those signs on a fault whose kind comes more often than by chance.
+
+        Signs where nothing is wrong are taken as a Poisson process: of one that expects m, n or more come with
+        probability P(n, m), the regularised incomplete gamma function.
+
+        Args:
+            rows: int[h], the signs on it.
+            label: the fault.
+            false: signs where nothing was wrong, by kind.
+            meter_days: how much was watched.
+        """
+        days = (label.end - label.start).total_seconds() / 86_400 + self._grace_us / 86_400e6
+        watched = days * max(len(label.meters), 1) / meter_days
+        kinds, place, count = np.unique(self.kind[rows], return_inverse=True, return_counts=True)
+        expected = np.array([false[str(self.kinds[kind])] for kind in kinds], dtype=np.float64) * watched
+        told: Mask = gammainc(count, expected) < _CHANCE
+        return rows[told[place]]
 
     def counted(self, rows: Positions | Mask) -> dict[str, int]:
         """Return how many of some signs there are of each kind."""

@@ -13,7 +13,8 @@ _HOUR_S = 3_600.0
 
 
 def _zero(facts: Facts, _: Parameters) -> Floats:
-    return facts.where(~np.isnan(facts.energy), facts.energy == 0)
+    # A meter that feeds in has energy in its interval, if not of this direction.
+    return facts.where(~np.isnan(facts.energy), (facts.energy == 0) & ~(facts.floats("export_kwh") > 0))
 
 
 def _prolonged_zero(facts: Facts, at: Parameters) -> Floats:

@@ -15,7 +15,9 @@ def _consistency(facts: Facts, at: Parameters) -> Floats:
     """Return how far active power is from voltage times current times power factor, as a share of the apparent power.
 
     What the resolution of the current explains does not count. Without a power factor, active power may only not be
-    above the apparent power; with reactive energy, both together.
+    above the apparent power; with reactive energy, both together. Demand is of all phases: where only one of them is
+    reported and nobody says how many there are, either one or three alike must fit. While a meter exports, its demand
+    is not what flows.
     """
     volts, amps = (np.stack([facts.floats(name) for name in names]) for names in (_VOLTS, _AMPS))
     phases = ~np.isnan(volts) & ~np.isnan(amps)
@@ -24,12 +26,16 @@ def _consistency(facts: Facts, at: Parameters) -> Floats:
     active = np.abs(facts.floats("demand_kw")) * 1_000.0
     factor = facts.floats("power_factor")
     reactive = np.nan_to_num(np.abs(facts.floats("reactive_kvarh")) * 3.6e6 / interval_s(facts))
-    above = np.hypot(active, reactive) - apparent
-    beside = np.where(np.isnan(factor), above, np.abs(active - apparent * factor))
-    # Demand is of all phases: a meter that says what only one of them carries cannot be checked.
     single = phases.sum(axis=0) == 1
-    checked = (apparent >= at("least_va")) & ~(single & np.broadcast_to(at("phases") > 1, len(active)))
-    return facts.where(checked, np.maximum(beside - unsure, 0.0) / np.where(apparent > 0, apparent, 1.0))
+    checked = (apparent >= at("least_va")) & ~(single & (at("phases") > 1)) & ~(facts.floats("export_kwh") > 0)
+    off = np.where(single, np.inf, 0.0)
+    for alike in (1.0, 3.0):
+        power = alike * apparent
+        above = np.hypot(active, reactive) - power
+        beside = np.where(np.isnan(factor), above, np.abs(active - power * factor))
+        share = np.maximum(beside - alike * unsure, 0.0) / np.where(apparent > 0, power, 1.0)
+        off = np.where(single, np.minimum(off, share), share if alike == 1.0 else off)
+    return facts.where(checked, off)
 
 
 def _reactive(facts: Facts, at: Parameters) -> Floats:

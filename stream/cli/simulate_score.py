@@ -13,7 +13,7 @@ from rich.table import Table
 from schemas.errors import ConfigurationError
 from simulators.faults import MARKET_CLASSES
 from simulators.labels import Label, read_labels
-from simulators.score import Score, score
+from simulators.score import NO_FAULT, Score, score
 from stream import settings
 from stream.cli.errors import plain_errors
 from stream.cli.moments import Moment
@@ -114,12 +114,14 @@ def _print(found: Score) -> None:
         )
     # Signs have numbers: a column for each name would be too wide for any terminal.
     signs = _table("signs", "no.", "all", "on a fault", "precision", "unplaced")
-    confusion = _table("found by sign no.", *(str(number) for number, _ in enumerate(found.kinds, 1)))
+    finders = [kind.kind for kind in found.kinds if any(row.get(kind.kind) for row in _faults(found))]
     for number, kind in enumerate(found.kinds, 1):
         told = f"{kind.signs:,}", f"{kind.true:,}", share(kind.precision), f"{kind.unplaced:,}"
         signs.add_row(kind.kind, str(number), *told)
+    number_of = {kind.kind: str(number) for number, kind in enumerate(found.kinds, 1)}
+    confusion = _table("found by sign no.", *(number_of[kind] for kind in finders))
     for name, row in found.confusion.items():
-        confusion.add_row(name, *(f"{row[kind.kind]:,}" if row.get(kind.kind) else "·" for kind in found.kinds))
+        confusion.add_row(name, *(f"{row[kind]:,}" if row.get(kind) else "·" for kind in finders))
     for table in (faults, signs, confusion) if found.kinds else (faults,):
         console.print(table)
     if not found.kinds:
@@ -129,6 +131,10 @@ def _print(found: Score) -> None:
         f"{found.false_alarms:,} false alarms in {found.meter_days:,.1f} {days_of(found)}: {alarms} per 10,000",
         highlight=False,
     )
+
+
+def _faults(found: Score) -> list[dict[str, int]]:
+    return [row for name, row in found.confusion.items() if name != NO_FAULT]
 
 
 def _table(*head: str) -> Table:

@@ -132,6 +132,20 @@ def test_a_kind_that_hit_once_by_chance_does_not_spoil_the_precision() -> None:
     assert (found["recall"], found["precision"]) == (1.0, 1.0)
 
 
+def test_what_healthy_meters_show_as_often_finds_nothing() -> None:
+    """Half of all readings are remarked on: two of four during a theft say nothing of it, four of four spikes do."""
+    theft = label(FaultClass.THEFT, ["M1"], 0, 60)
+    remarks = [("rule/zero_energy", f"X{number}", minute) for number in range(50) for minute in (15.0, 45.0)]
+    on_it = [("rule/zero_energy", "M1", minute) for minute in (15.0, 45.0)]
+    spikes = [("rule/spike", "M1", minute) for minute in (15.0, 30.0, 45.0, 60.0)]
+    days = 51 / 24
+    assert of(score([theft], signs(*remarks, *on_it), days, 0.0), FaultClass.THEFT)["detected"] == 0
+    found = score([theft], signs(*remarks, *on_it, *spikes), days, 0.0)
+    assert of(found, FaultClass.THEFT)["detected"] == 1
+    assert found.confusion["theft"] == {"rule/spike": 1, "rule/zero_energy": 0}
+    assert found.false_alarms == 0
+
+
 def garbage(meter: str, payload: bytes) -> Label:
     return label(FaultClass.GARBAGE, [meter], 0, 60).model_copy(update={"detail": digest(payload)})
 

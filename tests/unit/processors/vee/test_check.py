@@ -89,6 +89,19 @@ def test_energy_in_watt_hours_is_told_by_the_register_until_it_is_back() -> None
     assert [said(found, "register_reset", at) for at in range(11)] == ["pass"] * 11
 
 
+def test_one_current_of_three_alike_is_no_contradiction_and_neither_is_feeding_in() -> None:
+    def flows(**fields: float) -> str:
+        rows = [*regular(3), row(4 * QUARTER_S, voltage=233.0, **fields)]
+        return said(checked(rows, kind="residential"), "power_consistency")
+
+    three = {"current_amps": 2.352, "power_factor": 0.961, "demand_kw": 1.58}
+    assert flows(**three) == "pass"
+    assert flows(**(three | {"demand_kw": 3.2})) == "fail"
+    feeding = {"current_amps": 4.371, "power_factor": 0.961, "demand_kw": 0.004, "consumption_kwh": 0.0}
+    assert flows(**feeding, export_kwh=0.737) == "pass"
+    assert said(checked([row(0, consumption_kwh=0.0, export_kwh=0.1)]), "zero_energy") == "pass"
+
+
 def test_a_whole_ampere_current_says_nothing_at_low_load() -> None:
     rows = [*regular(3, demand_kw=0.1), row(4 * QUARTER_S, voltage=237.0, current_amps=1.0, demand_kw=0.4)]
     assert said(checked(rows, kind="residential"), "power_consistency") == "pass"
