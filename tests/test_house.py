@@ -107,3 +107,9 @@ def test_ci_runs_what_the_readme_says() -> None:
     assert "make test" in (ROOT / "README.md").read_text()
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
     assert sys.version_info >= (3, 11)
+
+
+def test_migrations_have_each_its_number() -> None:
+    """Two of one number would come in an order that nobody meant."""
+    numbers = [int(path.name[:3]) for path in sorted((ROOT / "infra" / "sql").glob("*.sql"))]
+    assert numbers == list(range(1, len(numbers) + 1))
