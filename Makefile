@@ -42,7 +42,7 @@ check: setup ## format, lint, types, import contracts, unit tests: under a minut
 test: setup ## the whole suite, on real servers that come and go with it
 	$(BIN)/pytest $(ARGS)
 
-bench: setup ## how fast it is, beside its peers, with a table of goals (QUICK=1 for three minutes)
+bench: setup ## how fast it is, beside its peers, with a table of goals (QUICK=1 for a small run)
 	$(BIN)/python -m tests.bench $(if $(QUICK),--quick) $(ARGS)
 
 chaos: setup ## kill, stop, cut off and fill up, and prove that nothing is lost (TRIALS=100, SEED=7 replays)

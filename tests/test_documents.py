@@ -22,6 +22,8 @@ DOCUMENTS = (
     "MODELS.md",
     "MARKETS.md",
     "RELIABILITY.md",
+    "BENCHMARKS.md",
+    "TUNING.md",
     "SIMULATOR.md",
     "VEE.md",
     "CHANGELOG.md",

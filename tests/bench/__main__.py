@@ -52,9 +52,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="make bench ARGS=...", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--quick", action="store_true", help="a small run of what matters most, once, within three minutes"
-    )
+    parser.add_argument("--quick", action="store_true", help="a small run of what matters most, once")
     parser.add_argument("--only", default="", help=f"sections, with commas: {','.join(SECTIONS)}")
     parser.add_argument("--rounds", type=int, help=f"of everything that is compared (default: {FULL.rounds})")
     parser.add_argument("--resume", action="store_true", help="leave out sections that the last report has")

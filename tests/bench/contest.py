@@ -40,9 +40,9 @@ class Peer:
 
 PEERS_OF = (
     Peer("plain loop", "plain.py", "engine", 1.0),
-    Peer("Bytewax", "bytewax_flow.py", "peers", 0.1),
-    Peer("PyFlink", "flink_flow.py", "flink", 0.05),
-    Peer("Quix Streams", "quix.py", "peers", 0.05),
+    Peer("Bytewax", "bytewax_flow.py", "peers", 0.3),
+    Peer("PyFlink", "flink_flow.py", "flink", 0.1),
+    Peer("Quix Streams", "quix.py", "peers", 0.1),
     Peer("naive Faust", "naive_faust.py", "peers", 0.01),
 )
 

@@ -100,9 +100,12 @@ def wait_for_rows(ground: Ground, before: int, rows: int, alive: Callable[[], st
         RuntimeError: whoever writes them has ended, or they do not come in time.
     """
     deadline = time.monotonic() + timeout_s
+    seen = -1
     while True:
-        inserted = ground.inserted() - before
-        if inserted >= rows and ground.rows() >= rows:
+        inserted, seen_before = ground.inserted() - before, seen
+        seen = inserted
+        # The counter may lag behind a connection that does nothing more: where it stands still, the table is asked.
+        if (inserted >= rows or 0 < inserted == seen_before) and ground.rows() >= rows:
             return
         ended = alive()
         if ended is not None:
