@@ -17,7 +17,8 @@ from tests.undisturbed import undisturbed
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
-#: One trial of each; the rest of the faults is for the long run.
+#: One trial of each; the rest of the faults is for the long run. A killed MQTT broker is not among them:
+#: RELIABILITY.md, "Not explained", says why.
 SHORT = (
     "kill worker",
     "kill worker at a step",
@@ -25,7 +26,7 @@ SHORT = (
     "kill bridge at a step",
     "kill Kafka",
     "kill PostgreSQL",
-    "kill MQTT broker",
+    "kill Redis",
     "connection resets",
     "Kafka truncated",
     "several at once",
