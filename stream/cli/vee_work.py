@@ -2,8 +2,10 @@
 
 import getpass
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import click
 from rich.console import Console
@@ -23,6 +25,8 @@ from stream.vee.report import Report, report
 from stream.vee.rerunning import Span, rerun
 from stream.vee.rule_book import load_rules
 
+_Command = TypeVar("_Command", bound=Callable[..., None])
+
 _METER = click.option("--meter", required=True, help="Meter number.")
 _SINCE = click.option(
     "--from", "since", type=Moment(), required=True, help="Begin of the span; it does not belong to it."
@@ -30,6 +34,13 @@ _SINCE = click.option(
 _UNTIL = click.option("--until", type=Moment(), required=True, help="End of the span, the last interval's end.")
 _REASON = click.option("--reason", required=True, help="Why; it is kept.")
 _AUTHOR = click.option("--author", default=getpass.getuser, show_default="your login", help="Who; it is kept.")
+
+
+def _decision(command: _Command) -> _Command:
+    """Add what every decision says: of which meter, of which span, why and by whom."""
+    for option in (_AUTHOR, _REASON, _UNTIL, _SINCE, _METER):
+        command = option(command)
+    return command
 
 
 def _database_url() -> str:
@@ -41,11 +52,7 @@ def _rule_set() -> int:
 
 
 @click.command()
-@_METER
-@_SINCE
-@_UNTIL
-@_REASON
-@_AUTHOR
+@_decision
 @plain_errors
 def accept(meter: str, since: datetime, until: datetime, reason: str, author: str) -> None:
     """Confirm the values of a meter as they are, whatever rules say of them.
@@ -58,11 +65,7 @@ def accept(meter: str, since: datetime, until: datetime, reason: str, author: st
 
 
 @click.command()
-@_METER
-@_SINCE
-@_UNTIL
-@_REASON
-@_AUTHOR
+@_decision
 @plain_errors
 def reject(meter: str, since: datetime, until: datetime, reason: str, author: str) -> None:
     """Say that the values of a meter are not to be used; `vee estimate` may then fill their place.
@@ -75,11 +78,7 @@ def reject(meter: str, since: datetime, until: datetime, reason: str, author: st
 
 
 @click.command()
-@_METER
-@_SINCE
-@_UNTIL
-@_REASON
-@_AUTHOR
+@_decision
 @click.option("--every", type=Duration(), default="15m", show_default=True, help="Length of an interval.")
 @click.argument("kwh", type=float, nargs=-1, required=True)
 @plain_errors
