@@ -6,6 +6,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 
+from models.forest import path_lengths
 from models.registry import Registry
 from models.scorer import Scorer
 from models.training import Plan, train
@@ -28,7 +29,7 @@ def trained(folder: Path) -> Scorer:
 
 
 def hand_out(scorer: Scorer, file: Path) -> None:
-    """Write the same trees for the peers, compiled as the engine scores them: one call per tree, none of the library's
-    checks."""
+    """Write the same trees for the peers, as the library compiles them: one call per tree, none of its checks."""
     forest = scorer.forest
-    joblib.dump((forest._trees, forest.fill, forest._scale), file)
+    trees = [tree.tree_ for tree in forest.fitted.estimators_]
+    joblib.dump(([(tree, path_lengths(tree)) for tree in trees], forest.fill, forest.scale), file)

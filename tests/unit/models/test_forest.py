@@ -9,7 +9,7 @@ def ordinary(count: int, seed: int = 3) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(count, len(FEATURES))).astype(np.float32)
 
 
-@pytest.mark.parametrize("count", [1, 2, 7, 1_000])
+@pytest.mark.parametrize("count", [1, 2, 7, 257, 1_000])
 def test_scores_are_bit_for_bit_those_of_scikit_learn(count: int) -> None:
     forest, matrix = fit(ordinary(2_000), trees=25, samples=128, seed=1), ordinary(count, seed=4)
     assert forest.score(matrix).tobytes() == (-forest.fitted.score_samples(matrix)).tobytes()
