@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from models.tree_walk import lay_out, summed_lengths
 from processors.features import FEATURES, Matrix
 from schemas.layout import Floats
 
@@ -28,8 +27,12 @@ class Forest:
     """
 
     def __init__(self, fitted: "IsolationForest", fill: Matrix) -> None:
+        # As scikit-learn below: what only models need is loaded with the first of them.
+        from models.tree_walk import lay_out, summed_lengths  # noqa: PLC0415
+
         self.fitted = fitted
         self.fill = fill
+        self._sum = summed_lengths
         trees = [tree.tree_ for tree in fitted.estimators_]
         self._nodes = lay_out(trees, [path_lengths(tree) for tree in trees])
         self.scale = float(len(trees) * _mean_depth(np.array([fitted.max_samples_]))[0])
@@ -44,7 +47,7 @@ class Forest:
             (Liu, Ting and Zhou, "Isolation Forest", 2008). A row's score does not depend on the rows beside it.
         """
         known = np.ascontiguousarray(np.where(np.isnan(matrix), self.fill, matrix))
-        scores: Floats = 2.0 ** -(summed_lengths(known, self._nodes) / self.scale)
+        scores: Floats = 2.0 ** -(self._sum(known, self._nodes) / self.scale)
         return scores
 
 
