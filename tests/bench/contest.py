@@ -30,20 +30,25 @@ class Peer:
         script: its program below `peers/`.
         environment: `engine`, `peers` or `flink`: which Python it runs in.
         share: how much of the full load it is given.
+        once: one round is enough, since it is not close to the engine.
+        quick: whether a quick run has it.
     """
 
     name: str
     script: str
     environment: str
     share: float
+    once: bool = False
+    quick: bool = True
 
 
 PEERS_OF = (
     Peer("plain loop", "plain.py", "engine", 1.0),
-    Peer("Bytewax", "bytewax_flow.py", "peers", 0.3),
-    Peer("PyFlink", "flink_flow.py", "flink", 0.1),
-    Peer("Quix Streams", "quix.py", "peers", 0.1),
-    Peer("naive Faust", "naive_faust.py", "peers", 0.01),
+    Peer("Bytewax", "bytewax_flow.py", "peers", 1.0),
+    # It takes half a minute to start.
+    Peer("PyFlink", "flink_flow.py", "flink", 0.1, once=True, quick=False),
+    Peer("Quix Streams", "quix.py", "peers", 0.25, once=True),
+    Peer("naive Faust", "naive_faust.py", "peers", 0.01, once=True),
 )
 
 
@@ -128,8 +133,8 @@ class Arena:
     scratch: Path
     forest: Path | None = None
 
-    def run(self, peer: Peer, topic: str, wanted: Outcome, per_record: int, timeout_s: float) -> Run:
-        """Let a peer take a topic from its first record to its last, and return what came of it.
+    def run(self, peer: Peer, topic: str, wanted: Outcome, records: int, timeout_s: float) -> Run:
+        """Let a peer take a whole topic, so many records at once, and return what came of it.
 
         Raises:
             Unavailable: it cannot be installed.
@@ -142,7 +147,7 @@ class Arena:
             process = subprocess.Popen(
                 [str(python), str(PEERS / peer.script)],
                 cwd=self.scratch,
-                env=self._environment(peer, python, topic, per_record),
+                env=self._environment(peer, python, topic, records),
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -154,7 +159,7 @@ class Arena:
         finally:
             _stop(process)
 
-    def _environment(self, peer: Peer, python: Path, topic: str, per_record: int) -> dict[str, str]:
+    def _environment(self, peer: Peer, python: Path, topic: str, records: int) -> dict[str, str]:
         where = self.ground.endpoints
         told = {
             **os.environ,
@@ -163,7 +168,7 @@ class Arena:
             "BENCH_REDIS": where.redis_url,
             "BENCH_TOPIC": topic,
             "BENCH_GROUP": f"peer-{time.time_ns()}",
-            "BENCH_RECORDS": str(max(20_000 // per_record, 1)),
+            "BENCH_RECORDS": str(records),
             "PYTHONPATH": str(ROOT),
             "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
         }

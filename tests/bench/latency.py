@@ -29,6 +29,8 @@ from tests.bench.ground import Ground
 SPIKES = 0.01
 #: A meter's interval is known anew after this many readings; before, nothing is called an anomaly.
 SETTLING = 4
+#: Readings of each meter before the clock starts: more than the day without which nothing is called an anomaly.
+PAST = 27
 
 
 @dataclass(frozen=True)
@@ -67,16 +69,16 @@ class Fleet:
                 voltage=np.round(rng.normal(230.0, 3.0, per_slice), 1),
             )
 
-    def past(self, days: float = 1.1) -> Iterator[ReadingBatch]:
-        """Yield what the meters sent before, every quarter of an hour: a past to be unusual against."""
+    def past(self) -> Iterator[ReadingBatch]:
+        """Yield what the meters sent before, PAST readings an hour apart: a past to be unusual against."""
         names = np.array([f"M{number:07d}" for number in range(self.meters)])
         rng = np.random.default_rng(12)
-        now_us = int(time.time()) // 900 * 900_000_000
-        for tick in range(int(days * 96), 0, -1):
+        now_us = int(time.time()) // 3_600 * 3_600_000_000
+        for tick in range(PAST, 0, -1):
             yield ReadingBatch.from_columns(
                 meter_number=names,
-                reading_time=np.full(self.meters, now_us - tick * 900_000_000),
-                consumption_kwh=0.2 * rng.gamma(16.0, 1 / 16, self.meters),
+                reading_time=np.full(self.meters, now_us - tick * 3_600_000_000),
+                consumption_kwh=0.8 * rng.gamma(16.0, 1 / 16, self.meters),
                 voltage=np.round(rng.normal(230.0, 3.0, self.meters), 1),
             )
 

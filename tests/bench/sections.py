@@ -27,7 +27,8 @@ class Size:
         single: of the backlog of single JSON records.
         rounds: of everything that is compared; a quick run has one, and not every shape of records.
         peer: readings of the fastest peer; the others get their share.
-        rates: offered for latency [readings/s].
+        reporting: meters that are offered for latency; the fewer, the more often each reports.
+        rates: at which they report [readings/s].
         offered_s: for how long each is offered [s].
         burst: meters of the burst, one reading each in a minute; 0 without a burst.
         fleets: meters that are recovered.
@@ -39,6 +40,7 @@ class Size:
     single: Load
     rounds: int
     peer: Load
+    reporting: int
     rates: tuple[int, ...]
     offered_s: float
     burst: int
@@ -48,12 +50,13 @@ class Size:
 
 
 FULL = Size(
-    load=Load(8_000, 110),
-    single=Load(2_000, 110),
+    load=Load(8_000, 60),
+    single=Load(2_000, 60),
     rounds=3,
-    peer=Load(4_000, 110),
+    peer=Load(4_000, 55),
+    reporting=10_000,
     rates=(1_000, 10_000, 50_000),
-    offered_s=15.0,
+    offered_s=10.0,
     burst=1_200_000,
     fleets=(10_000, 100_000),
     bridge=300_000,
@@ -63,7 +66,8 @@ QUICK = Size(
     load=Load(2_500, 100),
     single=Load(300, 100),
     rounds=1,
-    peer=Load(1_500, 110),
+    peer=Load(1_500, 70),
+    reporting=10_000,
     rates=(10_000,),
     offered_s=5.0,
     burst=0,
@@ -177,23 +181,24 @@ def peers(bench: Bench) -> Found:
 def _peers_at(bench: Bench, shape: feed.Shape, count: int) -> Found:
     rounds: dict[str, list[engine.Run]] = {"meterstream": []}
     missing: dict[str, str] = {}
-    per_record = feed.PER_RECORD if shape is feed.Shape.ARRAY else 1
     loads: dict[Load, list[contest.Peer]] = {}
     for peer in contest.PEERS_OF:
-        loads.setdefault(_part(bench.size.peer, peer.share), []).append(peer)
+        if peer.quick or bench.size.rounds > 1:
+            loads.setdefault(_part(bench.size.peer, peer.share), []).append(peer)
     loads.setdefault(bench.size.peer, [])
-    for _ in range(count):
+    for turn in range(count):
         for load, group in loads.items():
+            due = [peer for peer in group if peer.name not in missing and not (turn and peer.once)]
+            if not due and load != bench.size.peer:
+                continue
             wanted = bench.expected(load)
             topic = METERS_RAW.name
             bench.fill(load, shape, topic)
             if load == bench.size.peer:
                 rounds["meterstream"].append(bench.told(engine.from_backlog(bench.ground, wanted)))
-            for peer in group:
-                if peer.name in missing:
-                    continue
+            for peer in due:
                 try:
-                    run = bench.told(bench.arena.run(peer, topic, wanted, per_record, bench.size.patience_s))
+                    run = bench.told(bench.arena.run(peer, topic, wanted, _at_once(load, shape), bench.size.patience_s))
                     rounds.setdefault(peer.name, []).append(run)
                 except (contest.Unavailable, RuntimeError) as error:
                     missing[peer.name] = str(error)[-600:]
@@ -204,9 +209,15 @@ def _peers_at(bench: Bench, shape: feed.Shape, count: int) -> Found:
     }
 
 
+def _at_once(load: Load, shape: feed.Shape) -> int:
+    """Return how many records a peer takes at once: 20,000 readings, or an eighth of all: few commits make no rate."""
+    per_record = min(feed.PER_RECORD, max(load.meters // feed.PARTITIONS, 1)) if shape is feed.Shape.ARRAY else 1
+    return max(min(20_000, len(load) // 8) // per_record, 1)
+
+
 def _part(load: Load, share: float) -> Load:
     """Return a load of fewer meters, with as many intervals."""
-    meters = max(int(load.meters * share), 50)
+    meters = max(int(load.meters * share), 20)
     return Load(meters, load.intervals, load.interval_s, load.per_transformer, load.bad_share, load.spike_share)
 
 
@@ -231,11 +242,11 @@ def latencies(bench: Bench) -> Found:
     found: Found = {}
     feed.recreate(bench.ground.endpoints.kafka_url)
     bench.ground.empty()
-    meters = 10_000 if bench.size.burst else 2_000
+    meters = bench.size.reporting
     bench.ground.register(Load(meters, 1))
     with running(bench, bridges=1):
         past = latency.Fleet(meters, meters, 0.0)
-        recovery.remember(bench.ground, past.past(), meters * int(1.1 * 96))
+        recovery.remember(bench.ground, past.past(), meters * latency.PAST)
         for rate in bench.size.rates:
             measured = latency.measure(bench.ground, latency.Fleet(meters, rate, bench.size.offered_s))
             found[str(rate)] = measured
@@ -330,12 +341,12 @@ def two_workers(bench: Bench) -> Found:
 
 #: Name -> (what is done, about how long the full and the quick run of it take [s]; 0: not in the quick one).
 SECTIONS: dict[str, tuple[Callable[[Bench], Found], float, float]] = {
-    "stages": (stage_rates, 40, 12),
-    "backlog": (backlog, 230, 40),
-    "peers": (peers, 460, 75),
+    "stages": (stage_rates, 25, 5),
+    "backlog": (backlog, 155, 23),
+    "peers": (peers, 410, 65),
     "bridge": (bridging, 30, 12),
-    "latency": (latencies, 90, 20),
-    "burst": (burst, 120, 0),
-    "fleets": (recoveries, 110, 0),
-    "workers": (two_workers, 100, 0),
+    "latency": (latencies, 125, 31),
+    "burst": (burst, 200, 0),
+    "fleets": (recoveries, 140, 0),
+    "workers": (two_workers, 110, 0),
 }

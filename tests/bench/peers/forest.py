@@ -1,7 +1,7 @@
 """The one trained Isolation Forest, for peers: many readings in one call, or one."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -18,7 +18,7 @@ class NoForest:
 
 
 class Forest:
-    """The engine's model file, scored by the same compiled trees."""
+    """The engine's model, scored by scikit-learn's compiled trees without the library's checks."""
 
     def __init__(self, path: str) -> None:
         import joblib  # noqa: PLC0415 - only where there is a forest
@@ -35,15 +35,19 @@ class Forest:
         matrix = np.asarray(features, dtype=np.float32)
         no_past = np.isnan(matrix[:, LOAD_SHARE])
         matrix = np.ascontiguousarray(np.where(np.isnan(matrix), self._fill, matrix))
-        depth = np.zeros(len(matrix))
-        for tree, lengths in self._trees:
-            depth += lengths[tree.apply(matrix)]
-        strange = np.where(no_past, np.nan, 2.0 ** -(depth / self._scale))
+        strange = np.where(no_past, np.nan, 2.0 ** -(self.depth(matrix) / self._scale))
         found: list[float] = np.fmax(strange, np.asarray(judged)).tolist()
         return found
 
+    def depth(self, matrix: np.ndarray) -> np.ndarray:
+        """Return the path lengths of each row, summed over the trees."""
+        found = np.zeros(len(matrix))
+        for tree, lengths in self._trees:
+            found += lengths[tree.apply(matrix)]
+        return found
 
-def load() -> "Forest | NoForest":
+
+def load(kind: Callable[[str], Forest] = Forest) -> "Forest | NoForest":
     """Return the forest that the bench names."""
     path = os.environ.get("BENCH_FOREST")
-    return Forest(path) if path else NoForest()
+    return kind(path) if path else NoForest()

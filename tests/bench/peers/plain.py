@@ -16,6 +16,7 @@ import redis
 import store
 from confluent_kafka import Consumer, Producer
 
+from models.tree_walk import lay_out, summed_lengths
 from processors.alerts import raise_alerts
 from processors.features import features
 from processors.judge import Judging, judge
@@ -42,6 +43,18 @@ _NO_HOLIDAYS = np.empty(0, dtype=np.int64)
 _LABELS = pa.array([str(flag) for flag in FLAGS])
 
 
+class OnePass(forest.Forest):
+    """The same trees as the engine scores them."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self._nodes = lay_out(*zip(*self._trees, strict=True))
+
+    def depth(self, matrix: np.ndarray) -> np.ndarray:
+        """Return the path lengths of each row, summed over the trees."""
+        return summed_lengths(matrix, self._nodes)
+
+
 class Loop:
     """The whole job."""
 
@@ -53,7 +66,7 @@ class Loop:
         self._database.execute(_STAGING)
         self._redis = redis.Redis.from_url(where["redis"])
         self._producer: Producer = store.producer(where["kafka"])
-        self._scorer = forest.load()
+        self._scorer = forest.load(OnePass)
 
     def take(self, messages: list) -> None:
         """Do the job for some records."""
