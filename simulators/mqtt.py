@@ -27,6 +27,8 @@ FIRST_RETRY_S, LAST_RETRY_S = 0.2, 5.0
 
 # MQTT 5 section 3.2.2.2: refusals that pass by themselves (unavailable, busy, quota exceeded, rate exceeded).
 _PASSING = {0x88, 0x89, 0x97, 0x9F}
+# MQTT 5 section 3.4.2.1: acknowledged, and dropped because nobody subscribes to the topic. No failure by its number.
+_UNHEARD = 0x10
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ class MqttTransport:
         client_id: names the session at the broker; no two clients at a time may share it.
         window: unacknowledged messages at most; the broker's Receive Maximum lowers it.
         stop: asked while there is no room or no broker; once true, `publish` gives up its message.
-        tell: gets a line when the broker goes away and when it is back.
+        tell: gets a line when the broker goes away, when it is back, and when it first drops a message.
     """
 
     def __init__(
@@ -106,7 +108,7 @@ class MqttTransport:
         self._tell = tell
         self._pending: dict[int, Message] = {}
         self._pending_bytes = 0
-        self._acked = self._refused = Tally()
+        self._acked = self._refused = self._unheard = Tally()
         self._online = self._lost = self._closing = False
         self._refusal: str | None = None
         self._largest = 268_435_455
@@ -116,13 +118,18 @@ class MqttTransport:
 
     @property
     def acked(self) -> Tally:
-        """What the broker has acknowledged."""
+        """What the broker has acknowledged, including what it dropped as unheard."""
         return self._acked
 
     @property
     def refused(self) -> Tally:
         """What the broker has answered with a failure code (not authorised, quota exceeded and the like)."""
         return self._refused
+
+    @property
+    def unheard(self) -> Tally:
+        """What the broker has acknowledged and dropped, as nobody subscribes to it: it will not arrive."""
+        return self._unheard
 
     @property
     def outstanding(self) -> int:
@@ -240,5 +247,9 @@ class MqttTransport:
         self._pending_bytes -= len(message.payload)
         if reason.is_failure:
             self._refused = self._refused.plus(message)
-        else:
-            self._acked = self._acked.plus(message)
+            return
+        self._acked = self._acked.plus(message)
+        if reason.value == _UNHEARD:
+            if not self._unheard.messages:
+                self._tell(f"nobody subscribes to {message.topic!r}: the MQTT broker drops messages")
+            self._unheard = self._unheard.plus(message)

@@ -5,6 +5,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -41,18 +42,23 @@ def main(
     count = trials or (len(KINDS) if seed is None else 1)
     seeds = _seeds(seed or 0, count, only)
     results: list[Result] = []
+
+    def note(result: Result) -> None:
+        """Write after each trial, so that a run that is ended leaves what it found."""
+        results.append(result)
+        if report:
+            report.write_text(json.dumps([result.as_json() for result in results], indent=1) + "\n")
+
     began = time.monotonic()
     remaining = list(seeds)
     while remaining:
         directory = Path(tempfile.mkdtemp(prefix="chaos-"))
         try:
-            _on_one_ground(directory, remaining, results, patience, not untimed, began, len(seeds))
+            _on_one_ground(directory, remaining, note, patience, not untimed, began, len(seeds))
         except Exception as error:  # noqa: BLE001 - a ground that is beyond use fails its trial, not the run
             gone = remaining.pop(0)
-            results.append(_broken(gone, error))
+            note(_broken(gone, error))
             click.echo(line(results[-1]))
-        if report:
-            report.write_text(json.dumps([result.as_json() for result in results], indent=1) + "\n")
         if keep or not results[-1].passed:
             click.echo(f"       logs: {directory}")
     click.echo(f"\n{table(results)}\n")
@@ -77,7 +83,7 @@ def _seeds(first: int, count: int, only: tuple[str, ...]) -> list[int]:
 def _on_one_ground(
     directory: Path,
     remaining: list[int],
-    results: list[Result],
+    note: Callable[[Result], None],
     patience: float,
     timed: bool,
     began: float,
@@ -94,7 +100,7 @@ def _on_one_ground(
                 continue
             result = run_trial(ground, seed, patience=patience, timed=timed)
             remaining.pop(0)
-            results.append(result)
+            note(result)
             left_s = (time.monotonic() - began) / (total - len(remaining)) * len(remaining)
             click.echo(f"[{total - len(remaining)}/{total}, about {left_s / 60:.0f} min left] {line(result)}")
             if not result.passed:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.broker import forgets
 from tests.chaos.field import Field, Ground
 from tests.chaos.load import Mix
 from tests.chaos.servers import NAMES
@@ -44,6 +45,10 @@ def _kill_member(name: str) -> Callable[[Field], None]:
             on.did.append(f"kill -9 {name}")
 
     return act
+
+
+def _forgets(ground: Ground) -> str | None:
+    return forgets(ground.servers.stack)
 
 
 def _kill_server(name: str) -> Callable[[Field], None]:
@@ -219,7 +224,8 @@ def _clock_jumps(on: Field) -> None:
 def _storm(on: Field) -> None:
     """A server is away, and meanwhile other things go wrong as well."""
     on.pause(0.5, 2.0)
-    away = on.random.choice(NAMES)
+    names = [name for name in NAMES if name != "mqtt" or not _forgets(on.ground)]
+    away = on.random.choice(names)
     on.servers.stack.hold(away)
     on.did.append(f"{away} away")
     for _ in range(on.random.randint(2, 4)):
@@ -229,7 +235,7 @@ def _storm(on: Field) -> None:
             for proxy in on.servers.proxies.values():
                 proxy.reset(on.random)
         elif what == "server":
-            what = on.random.choice([name for name in NAMES if name != away])
+            what = on.random.choice([name for name in names if name != away])
             if on.servers.stack.status().server(what).pid is None:
                 continue
             on.servers.stack.kill(what)
@@ -253,7 +259,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("kill PostgreSQL", _kill_server("postgres")),
     Kind("kill bridge at a step", _steps("bridge"), Mix(seconds=12)),
     Kind("kill Redis", _kill_server("redis")),
-    Kind("kill MQTT broker", _kill_server("mqtt"), Mix(seconds=14)),
+    Kind("kill MQTT broker", _kill_server("mqtt"), Mix(seconds=14), absent=_forgets),
     Kind("zombie worker", _zombie, Mix(seconds=24), prepare=_two_workers, restore=_one_worker),
     Kind("second worker", _second("worker"), Mix(seconds=16)),
     Kind("connection resets", _resets),
@@ -262,7 +268,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("Kafka truncated", truncate, Mix(poison=0)),
     Kind("several at once", _storm, Mix(seconds=16)),
     Kind("Kafka away", _outage("kafka"), Mix(seconds=16)),
-    Kind("MQTT broker away", _outage("mqtt"), Mix(seconds=16)),
+    Kind("MQTT broker away", _outage("mqtt"), Mix(seconds=16), absent=_forgets),
     Kind("Redis away", _outage("redis"), Mix(seconds=16)),
     Kind("slow database", _slow_database, Mix(seconds=14)),
     Kind("network stands still", _standstill, Mix(seconds=14)),

@@ -147,7 +147,7 @@ class Feeder(threading.Thread):
         while (self._transport.outstanding or len(self._producer)) and not self._ending.is_set():
             self._transport.wait(0.05)
             self._producer.poll(0)
-        refused = self._transport.refused.messages
+        refused = self._transport.refused.messages + self._transport.unheard.messages
         if refused or self._undelivered or self._transport.outstanding:
             self.failure = (
                 f"{refused} refused, {len(self._undelivered)} not delivered, {self._transport.outstanding} left"

@@ -12,13 +12,12 @@ from tests.chaos.faults import KINDS
 from tests.chaos.field import Ground
 from tests.chaos.load import Mix, make_load
 from tests.chaos.oracle import expected
-from tests.chaos.trial import Result, run_trial
+from tests.chaos.trial import Result, kind_of, run_trial
 from tests.undisturbed import undisturbed
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
-#: One trial of each; the rest of the faults is for the long run. A killed MQTT broker is not among them:
-#: RELIABILITY.md, "Not explained", says why.
+#: One trial of each; the rest of the faults is for the long run.
 SHORT = (
     "kill worker",
     "kill worker at a step",
@@ -27,6 +26,7 @@ SHORT = (
     "kill Kafka",
     "kill PostgreSQL",
     "kill Redis",
+    "kill MQTT broker",
     "connection resets",
     "Kafka truncated",
     "several at once",
@@ -62,6 +62,8 @@ def grounds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grounds]:
 
 
 def trial(grounds: Grounds, seed: int) -> Result:
+    if reason := kind_of(seed).absent(grounds.get()):
+        pytest.skip(reason)
     try:
         result = run_trial(grounds.get(), seed)
     except BaseException:

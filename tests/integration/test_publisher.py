@@ -109,6 +109,14 @@ def test_arrays_arrive_once(stack: Endpoints) -> None:
     assert set(subscriber.seen.values()) == {1}
 
 
+def test_what_nobody_subscribes_to_is_told_and_counted(stack: Endpoints) -> None:
+    told = list[str]()
+    with transport(stack, "p5", told.append) as carrier:
+        report = Publisher(carrier, Mode.CONCENTRATOR, "c5").run([numbered(2_000)])
+    assert (carrier.unheard.messages, carrier.unheard.readings) == (report.messages, report.readings)
+    assert told == ["nobody subscribes to 'concentrators/c5/readings': the MQTT broker drops messages"]
+
+
 def test_a_schedule_is_kept_against_a_real_broker(stack: Endpoints) -> None:
     with transport(stack, "p3") as carrier:
         report = Publisher(carrier, pace=Pace(speedup=6_000)).run([numbered(200)])
