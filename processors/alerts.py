@@ -3,7 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
-from processors import calibration
+from processors.alert_kinds import KIND_OF, VOLTS
+from processors.explained import contributions
 from processors.judgement import Judgement
 from processors.opinion import Onsets
 from processors.peers import LEAST_PEERS, Neighbours
@@ -12,19 +13,6 @@ from schemas.alerts import Alert, AlertKind, Severity, alert_id
 from schemas.layout import Ints, Mask, instant_of
 from schemas.readings import ReadingBatch
 
-_KINDS = {
-    Anomaly.SPIKE: AlertKind.HIGH_CONSUMPTION,
-    Anomaly.DROP: AlertKind.LOW_CONSUMPTION,
-    Anomaly.LEVEL_RISE: AlertKind.LEVEL_SHIFT,
-    Anomaly.THEFT_SUSPICION: AlertKind.THEFT_SUSPICION,
-    Anomaly.SWELL: AlertKind.VOLTAGE_SWELL,
-    Anomaly.SAG: AlertKind.VOLTAGE_SAG,
-    Anomaly.LONG_HIGH: AlertKind.PATTERN_CHANGE,
-    Anomaly.LONG_LOW: AlertKind.PATTERN_CHANGE,
-    Anomaly.FLATLINE: AlertKind.FLATLINE,
-    Anomaly.REGISTER_MISMATCH: AlertKind.REGISTER_MISMATCH,
-    Anomaly.OVERHEATING: AlertKind.OVERHEATING,
-}
 _SAYS = {
     Anomaly.SPIKE: "used {measured:.3f} kWh where {expected:.3f} kWh is usual",
     Anomaly.DROP: "used only {measured:.3f} kWh where {expected:.3f} kWh is usual",
@@ -38,9 +26,6 @@ _SAYS = {
     Anomaly.REGISTER_MISMATCH: "reports {measured:.3f} kWh, which is not what its register counted",
     Anomaly.OVERHEATING: "is warmer than usual while it reports {measured:.3f} kWh",
 }
-_VOLTS = (Anomaly.SWELL, Anomaly.SAG)
-#: Signals that less than this share of readings reach are reasons.
-_REASON_SHARE = 0.01
 
 
 def raise_alerts(
@@ -59,19 +44,22 @@ def raise_alerts(
     """
     found = np.flatnonzero((judgement.severity > 0) & where)
     said = neighbours or Neighbours.none(len(batch))
-    return [_alert(batch, judgement, said, arrived_us, row) for row in found.tolist()]
+    told = zip(found.tolist(), contributions(judgement, found), strict=True)
+    return [_alert(batch, judgement, said, arrived_us, row, reasons) for row, reasons in told]
 
 
-def _alert(batch: ReadingBatch, judgement: Judgement, neighbours: Neighbours, arrived_us: Ints, row: int) -> Alert:
+def _alert(
+    batch: ReadingBatch, judgement: Judgement, neighbours: Neighbours, arrived_us: Ints, row: int, reasons: str
+) -> Alert:
     meter = batch.meter_number[row].as_py()
     occurred_us = int(batch.time_us[row])
     what = SIGNALS[int(judgement.rarity[row].argmin())]
-    volts = what in _VOLTS
+    volts = what in VOLTS
     measured = batch.column("voltage" if volts else "consumption_kwh")[row].as_py()
     expected = float(judgement.usual_voltage[row] if volts else judgement.expected_kwh[row])
     return Alert(
-        alert_id=alert_id(_KINDS[what], f"meter/{meter}", occurred_us),
-        kind=_KINDS[what],
+        alert_id=alert_id(KIND_OF[what], f"meter/{meter}", occurred_us),
+        kind=KIND_OF[what],
         severity=_severity(judgement, neighbours, row),
         element=f"meter/{meter}",
         occurred_at=instant_of(occurred_us),
@@ -81,7 +69,7 @@ def _alert(batch: ReadingBatch, judgement: Judgement, neighbours: Neighbours, ar
         unit="V" if volts else "kWh",
         score=float(judgement.score[row]),
         band=None if volts else float(judgement.band_kwh[row]),
-        reasons=_reasons(judgement, row),
+        reasons=reasons,
         message=f"meter {meter} {_SAYS[what].format(measured=measured, expected=expected)}"
         + _said(neighbours, row, volts=volts),
     )
@@ -152,11 +140,3 @@ def _model_alert(
         message=f"meter {element[6:]} shows {measured:.3f} kWh in circumstances that other meters do not, mostly by "
         f"{reasons.partition(' ')[0] or 'several features together'}",
     )
-
-
-def _reasons(judgement: Judgement, row: int) -> str:
-    """Return the signals that are rare for the meter with the score that each would have alone, the rarest first."""
-    share = judgement.rarity[row].astype(np.float64)
-    scores = calibration.score_of(share, np.full(len(share), judgement.past.interval_s[row]), judgement.budget)
-    rare = [place for place in np.argsort(share, kind="stable").tolist() if share[place] < _REASON_SHARE]
-    return ", ".join(f"{SIGNALS[place]} {scores[place]:.2f}" for place in rare)

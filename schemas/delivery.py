@@ -122,6 +122,7 @@ class Rows(StoredRows[ReadingBatch]):
         nem12: int16[n], NEM12 quality letter and method, as a code.
         espi: int16[n], ESPI quality bits.
         rule_set: int32[n], version of the rule set that said so.
+        why: object[n], an `Explanation` of each reading that is worth watching, None for the others.
         newest: bool[n], true where a reading is newer than every earlier one of its meter.
         partition: int64[n], Kafka partition.
         offset: int64[n], Kafka offset.
@@ -140,6 +141,7 @@ class Rows(StoredRows[ReadingBatch]):
     nem12: npt.NDArray[np.int16]
     espi: npt.NDArray[np.int16]
     rule_set: npt.NDArray[np.int32]
+    why: npt.NDArray[np.object_]
     newest: Mask
     partition: Ints
     offset: Ints
@@ -158,6 +160,7 @@ class Rows(StoredRows[ReadingBatch]):
             "nem12",
             "espi",
             "rule_set",
+            "why",
             "newest",
         ),
         *("partition", "offset", "arrived_us", "mark_us"),

@@ -12,6 +12,7 @@ from processors.windows import summarise
 from schemas.alerts import Alert
 from schemas.delivery import CONFLICT, NO_WATERMARK_US, Delivery, Position, Rows, Stored, StoredRows
 from schemas.errors import MeterstreamError, OffsetConflict, RowsRefused
+from schemas.explanation import Explanation
 from schemas.layout import Ints
 from schemas.meter_class import Codes, class_codes, status_codes
 from schemas.registry import RegistryEntry
@@ -44,6 +45,7 @@ class MemoryStore:
     Attributes:
         readings: (meter number, time [us]) -> the row as a dictionary.
         said: the same -> code of its flag, failed rules, warned rules.
+        why: the same -> its explanation, of readings worth watching.
         windows: (group id, length [s], start [us]) -> totals, and extremes or None, as a dictionary.
         rejected: reject id -> what was rejected.
         alerts: ids of alerts.
@@ -57,6 +59,7 @@ class MemoryStore:
     ) -> None:
         self.readings: dict[tuple[str, int], dict[str, object]] = {}
         self.said: dict[tuple[str, int], tuple[int, int, int]] = {}
+        self.why: dict[tuple[str, int], Explanation] = {}
         self.rejected: dict[str, Rejected] = {}
         self.alerts: set[str] = set()
         self.positions: dict[tuple[str, str, int], Position] = {}
@@ -154,6 +157,9 @@ class MemoryStore:
         keys = zip(rows.names.to_pylist(), rows.batch.time_us.tolist(), strict=True)
         said = zip(rows.flag.tolist(), rows.failed.tolist(), rows.warned.tolist(), strict=True)
         self.said |= dict(zip(keys, said, strict=True))
+        worth_watching = rows.where(rows.why.astype(bool))
+        keys = zip(worth_watching.names.to_pylist(), worth_watching.batch.time_us.tolist(), strict=True)
+        self.why |= dict(zip(keys, worth_watching.why.tolist(), strict=True))
 
     def _add_windows(self, rows: Rows, stored: Stored) -> None:
         rows = rows.where(stored.fresh)

@@ -62,8 +62,11 @@ class TimescaleStore(PostgresJournal[Rows]):
             await connection.execute(sql.ADD_REJECTED, sql.rejected_arrays(rejected))
 
     async def _follow(self, connection: psycopg.AsyncConnection, delivery: Delivery[Rows], stored: Stored) -> None:
-        """Write what new readings add to their windows."""
+        """Write what new readings add to their windows, and why some of them are worth watching."""
         rows = delivery.rows.where(stored.fresh)
         if len(rows):
             partials = summarise(rows.batch, rows.group_id, rows.mark_us, WINDOW_LENGTHS_S, self._lateness_s)
             await copy(connection, sql.COPY_WINDOWS, encode(sql.window_columns(partials)))
+        worth_watching = rows.where(rows.why.astype(bool))
+        if len(worth_watching):
+            await connection.execute(sql.ADD_EXPLANATIONS, sql.explanation_arrays(worth_watching))

@@ -5,7 +5,7 @@ from typing import Any
 
 from processors.windows import WindowPartials
 from schemas.alerts import Alert
-from schemas.delivery import NO_WATERMARK_US
+from schemas.delivery import NO_WATERMARK_US, Rows
 from schemas.registry import RegistryEntry
 from schemas.rejected import Rejected
 from sinks.copy_binary import CopyColumn, instant, number
@@ -109,6 +109,15 @@ _ALERT_FIELDS = {
     "reasons": "text",
     "message": "text",
 }
+_EXPLANATION_FIELDS = {
+    "meter_id": "int8",
+    "reading_time": "timestamptz",
+    "kind": "text",
+    "expected": "float8",
+    "band": "float8",
+    "unit": "text",
+    "contributions": "text",
+}
 _REJECTED_FIELDS = {
     "reject_id": "text",
     "reason": "text",
@@ -128,12 +137,19 @@ def _add_many(table: str, fields: dict[str, str]) -> str:
 
 
 ADD_ALERTS = _add_many("alerts", _ALERT_FIELDS)
+ADD_EXPLANATIONS = _add_many("reading_explanations", _EXPLANATION_FIELDS)
 ADD_REJECTED = _add_many("rejected_readings", _REJECTED_FIELDS)
 
 
 def alert_arrays(alerts: Sequence[Alert]) -> list[list[Any]]:
     """Return the parameters of ADD_ALERTS."""
     return [[getattr(alert, name) for alert in alerts] for name in _ALERT_FIELDS]
+
+
+def explanation_arrays(rows: Rows) -> list[list[Any]]:
+    """Return the parameters of ADD_EXPLANATIONS for rows each of which has one."""
+    told = zip(*rows.why.tolist(), strict=True)
+    return [rows.meter_id.tolist(), rows.batch.column("reading_time").to_pylist(), *(list(column) for column in told)]
 
 
 def rejected_arrays(rejected: Sequence[Rejected]) -> list[list[Any]]:

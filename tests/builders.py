@@ -89,6 +89,7 @@ def rows(
         flag=np.full(n, flag, dtype=np.int8),
         score=np.full(n, score, dtype=np.float32),
         shadow_score=np.full(n, np.nan, dtype=np.float32),
+        why=np.full(n, None, dtype=object),
         failed=np.full(n, failed, dtype=np.int64),
         warned=np.zeros(n, dtype=np.int64),
         nem12=np.full(n, ACTUAL, dtype=np.int16),

@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 
 from processors.alerts import model_alerts, raise_alerts
+from processors.explained import Explanations, explain
 from processors.judge import Judging, judge
 from processors.judgement import Judgement, Past
 from processors.opinion import Onsets, Opinion, onsets
@@ -51,6 +52,7 @@ class Step:
         neighbours: what neighbours said of what begins.
         opinion: what models say of each.
         onsets: what begins by a model's word alone.
+        why: of each reading that is worth watching.
         rejected: each with the offset of its record.
         rejected_at: int64[r], those offsets.
     """
@@ -67,6 +69,7 @@ class Step:
     neighbours: Neighbours
     opinion: Opinion
     onsets: Onsets
+    why: Explanations
     rejected: list[Rejected]
     rejected_at: Ints
 
@@ -148,6 +151,7 @@ class PartitionFlow(Intake[ReadingBatch, MeterState]):
             neighbours,
             opinion,
             begun,
+            explain(judgement, opinion, self._judging.monitoring),
             taken.rejected,
             taken.rejected_at,
         )
@@ -192,6 +196,7 @@ def effects(step: Step, state: MeterState, position: Position, lost_records: int
         nem12=step.findings.nem12[due],
         espi=step.findings.espi[due],
         rule_set=step.findings.rule_set[due],
+        why=step.why[due],
         newest=step.judgement.in_order[due],
         partition=np.full(int(due.sum()), step.partition, dtype=np.int64),
         offset=step.offset[due],

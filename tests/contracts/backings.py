@@ -8,6 +8,7 @@ from uuid import uuid4
 import psycopg
 import redis
 
+from schemas.explanation import Explanation
 from schemas.readings import ReadingBatch
 from sinks.memory import MemoryLatest, MemoryStore
 from sinks.redis import PREFIX, RedisLatest
@@ -30,6 +31,9 @@ class StoreBacking(Protocol):
 
     def windows(self, group_id: int) -> dict[tuple[int, int], dict[str, float | None]]:
         """Totals of one group by (length [s], start [us]), null where nothing was measured."""
+
+    def why(self, prefix: str) -> dict[tuple[str, int], Explanation]:
+        """Explanations of readings of the meters that begin so."""
 
     def alerts(self) -> set[str]:
         """Ids of all alerts."""
@@ -57,6 +61,9 @@ class MemoryBacking:
 
     def windows(self, group_id: int) -> dict[tuple[int, int], dict[str, float | None]]:
         return {key[1:]: dict(total) for key, total in self.store.windows.items() if key[0] == group_id}
+
+    def why(self, prefix: str) -> dict[tuple[str, int], Explanation]:
+        return {key: why for key, why in self.store.why.items() if key[0].startswith(prefix)}
 
     def alerts(self) -> set[str]:
         return self.store.alerts
@@ -105,6 +112,14 @@ class PostgresBacking:
 
     def windows(self, group_id: int) -> dict[tuple[int, int], dict[str, float | None]]:
         return {row[:2]: dict(zip(_WINDOW_NAMES, row[2:], strict=True)) for row in self.query(_WINDOWS, group_id)}
+
+    def why(self, prefix: str) -> dict[tuple[str, int], Explanation]:
+        rows = self.query(
+            f"SELECT meter_number, (extract(epoch FROM reading_time) * 1e6)::bigint, {', '.join(Explanation._fields)} "
+            "FROM reading_explanations JOIN smart_meters USING (meter_id) WHERE starts_with(meter_number, %s)",
+            prefix,
+        )
+        return {row[:2]: Explanation(*row[2:]) for row in rows}
 
     def alerts(self) -> set[str]:
         return {row[0] for row in self.query("SELECT alert_id FROM alerts")}

@@ -12,6 +12,7 @@ from processors.alerts import raise_alerts
 from schemas.alerts import Alert
 from schemas.delivery import NO_WATERMARK_US, Delivery, Position, Progress, Rows, Stored
 from schemas.errors import OffsetConflict, ServiceUnavailable
+from schemas.explanation import Explanation
 from schemas.layout import instant_of
 from schemas.meter_class import ACTIVE, CLASSES, INACTIVE, UNREGISTERED
 from schemas.readings import ReadingBatch
@@ -394,3 +395,17 @@ async def test_what_was_closed_never_before_open_can_be_closed_and_opened_again(
     await one.open()
     await one.close()
     await one.open()
+
+
+async def test_why_a_reading_is_worth_watching_is_kept_with_it_once(feed: Feed, backing: StoreBacking) -> None:
+    said = Explanation("high_consumption", 1.5, 0.25, "kWh", "spike 0.97, level_rise 0.71")
+    of = await feed.rows(batch(feed.meter(), [START_US, START_US + MINUTE_US], consumption_kwh=[9.0, 1.0]))
+    of.why[0] = said
+    await feed.store.write(feed.delivery(of), nothing)
+    key = (feed.meter(), START_US)
+    assert backing.why(feed.prefix) == {key: said}
+    # What contradicts a stored reading is not stored, and neither is what is said of it.
+    again = await feed.rows(batch(feed.meter(), [START_US, START_US + MINUTE_US], consumption_kwh=[9.0, 8.0]), offset=1)
+    again.why[1] = Explanation("level_shift", 1.0, 0.5, "kWh", "level_rise 0.90")
+    await feed.store.write(feed.delivery(again, (0, 1, 2)), nothing)
+    assert backing.why(feed.prefix) == {key: said}

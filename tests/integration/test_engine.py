@@ -182,6 +182,10 @@ def test_an_anomaly_is_alerted_once(own_stack: LocalStack, worker: EngineProcess
     mine = [alert for alert in alerts if alert["element"] == "meter/A-1"]
     assert [(alert["kind"], alert["measured"], alert["unit"]) for alert in mine] == [("high_consumption", 9.0, "kWh")]
     assert json.loads(command(own_stack, "latest", "A-1", "--json"))
+    why = "SELECT kind, measured, unit, contributions FROM explained_readings WHERE meter_number = 'A-1'"
+    ((kind, measured, unit, contributions),) = query(own_stack, why + " AND measured = 9.0")
+    assert (kind, measured, unit) == ("high_consumption", 9.0, "kWh")
+    assert contributions.startswith("spike 1.00")
 
 
 def test_a_worker_that_slept_through_a_rebalance_does_no_harm(own_stack: LocalStack, worker: EngineProcess) -> None:
