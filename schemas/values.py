@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +37,9 @@ class Values:
         confidence: float64[n], 0 to 1, NaN where unknown.
         nem12: text[n], NEM12 quality and method.
         espi: int16[n], ESPI quality bits.
+        export_kwh: float64[n], energy fed in [kWh]; NaN where nothing is said of it: the reading's own then counts.
+        export_method: text[n], how that was come by; empty where nothing is said.
+        export_confidence: float64[n], as `confidence`.
     """
 
     meter_id: Ints
@@ -49,10 +53,28 @@ class Values:
     confidence: Floats
     nem12: npt.NDArray[np.str_]
     espi: npt.NDArray[np.int16]
+    export_kwh: Floats
+    export_method: npt.NDArray[np.str_]
+    export_confidence: Floats
 
     def __len__(self) -> int:
         """Return how many values there are."""
         return len(self.meter_id)
+
+    @classmethod
+    def of(cls, meter_id: Ints, **columns: Any) -> "Values":
+        """Return values that fail no rule, and say nothing of confidence and of energy fed in unless it is given."""
+        count = len(meter_id)
+        nothing, zero = np.full(count, np.nan), np.zeros(count, dtype=np.int64)
+        usual = {
+            "failed": zero,
+            "warned": zero,
+            "confidence": nothing,
+            "export_kwh": nothing,
+            "export_method": np.full(count, "", dtype=np.str_),
+            "export_confidence": nothing,
+        }
+        return cls(meter_id=meter_id, **(usual | columns))
 
     def where(self, mask: Mask) -> "Values":
         """Return those where the mask is true."""

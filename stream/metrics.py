@@ -118,6 +118,7 @@ class WorkerMetrics:
             f"{prefix}_missing_intervals", "Readings expected within the last day and not stored.", registry=registry
         )
         self.missing_meters = Gauge(f"{prefix}_missing_meters", "Meters that they are missing of.", registry=registry)
+        self.estimates = counter("estimates", "Values of missing or failed intervals estimated.")
         self.models_refused = counter("models_refused", "Models that could not be used, by name.", ("model",))
         self.batch = Histogram(
             f"{prefix}_batch_readings",

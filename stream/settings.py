@@ -105,6 +105,15 @@ class ScoringSettings(_Group):
         return Judging(**self.levels, budget=self.alert_budget)
 
 
+class EstimateSettings(_Group):
+    """Estimates that the engine makes by itself; `wait_h` of the rule set says how long it waits for what may come."""
+
+    enabled: bool = Field(
+        default=True, description="whether missing and failed intervals are estimated beside the stream"
+    )
+    pause_s: PositiveFloat = Field(default=5.0, description="how often what has become due is looked for")
+
+
 class FeedSettings(_Group):
     """Published market files."""
 
@@ -153,6 +162,7 @@ class Settings(BaseSettings):
     bridge: BridgeSettings = BridgeSettings()
     worker: WorkerSettings = WorkerSettings()
     scoring: ScoringSettings = ScoringSettings()
+    estimates: EstimateSettings = EstimateSettings()
     feed: FeedSettings = FeedSettings()
     models: ModelSettings = ModelSettings()
 

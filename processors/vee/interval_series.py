@@ -9,6 +9,12 @@ from processors.vee.calendar import DAY_US, Calendar
 from schemas.layout import Floats, Ints, Mask, Positions
 
 
+def slots(time_us: Ints, interval_us: int, calendar: Calendar) -> Ints:
+    """Return which interval of its local day each one is, by the clock on the wall, from the end of each [us]."""
+    within: Ints = (calendar.local_us(time_us) - 1) % DAY_US // interval_us
+    return within
+
+
 @dataclass(frozen=True)
 class IntervalSeries:
     """Energy of a meter by the interval; the k-th interval ends `k * interval_us` after the first one.
@@ -59,8 +65,7 @@ class IntervalSeries:
     @cached_property
     def slot(self) -> Ints:
         """Which interval of its local day each is, by the clock on the wall."""
-        within: Ints = (self.calendar.local_us(self.time_us) - 1) % DAY_US // self.interval_us
-        return within
+        return slots(self.time_us, self.interval_us, self.calendar)
 
     @cached_property
     def weekday(self) -> Ints:

@@ -22,7 +22,7 @@ from schemas.quality import FLAGS, QualityFlag
 _BY_CLASS = ("enabled", "warn", "fail")
 _FIELDS = (*_BY_CLASS, "on_warn", "on_fail", "hides", "class", "source")
 _TOP = ("version", "name", "zone", "country", "rules", "classes", "maintenance", "estimation")
-_PERIOD = ("meters", "from", "until", "reason")
+_PERIOD = ("meters", "from", "until", "reason", "outage")
 #: Severities that a rule may have: flags of readings as they came.
 _SEVERITIES = ("normal", "monitoring", "warning", "anomaly", "estimated", "rejected")
 
@@ -54,12 +54,21 @@ class RuleSettings:
 
 @dataclass(frozen=True)
 class Period:
-    """A stretch of maintenance: readings of these meters within (start, end] are not to be trusted."""
+    """A stretch of maintenance: readings of these meters within (start, end] are not to be trusted.
+
+    Attributes:
+        meters: their numbers.
+        start_us: begin [us].
+        end_us: end [us].
+        reason: why.
+        outage: the supply is off meanwhile: what is missing is zero.
+    """
 
     meters: tuple[str, ...]
     start_us: int
     end_us: int
     reason: str
+    outage: bool
 
 
 @dataclass(frozen=True)
@@ -205,7 +214,10 @@ def _period(item: Any, place: int) -> Period:
     if not isinstance(meters, list) or not meters or not all(isinstance(name, str) for name in meters):
         raise ConfigurationError(f"{where}.meters: a list of meter numbers is needed")
     start, end = (round(moment.timestamp() * 1e6) for moment in moments)
-    return Period(tuple(meters), start, end, _text(item.get("reason", ""), f"{where}.reason"))
+    outage = item.get("outage", False)
+    if not isinstance(outage, bool):
+        raise ConfigurationError(f"{where}.outage: true or false is needed, this is {outage!r}")
+    return Period(tuple(meters), start, end, _text(item.get("reason", ""), f"{where}.reason"), outage)
 
 
 def _severity(table: dict[str, Any], name: str, where: str) -> int:

@@ -108,17 +108,13 @@ def _values(
 ) -> Values:
     count = len(times)
     flags: Codes = np.full(count, flag, dtype=np.int8)
-    nothing = np.zeros(count, dtype=np.int64)
-    return Values(
-        meter_id=np.full(count, meter_id, dtype=np.int64),
+    return Values.of(
+        np.full(count, meter_id, dtype=np.int64),
         time_us=np.array(times, dtype=np.int64),
         over_reading=np.ones(count, dtype=bool),
         kwh=np.array(kwh, dtype=np.float64),
         flag=flags,
-        failed=nothing,
-        warned=nothing,
         method=np.full(count, method, dtype="<U16"),
-        confidence=np.full(count, np.nan),
         nem12=np.array(nem12, dtype=np.str_),
         espi=espi,
     )

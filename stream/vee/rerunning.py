@@ -30,7 +30,8 @@ _METERS, _ROWS = 500, 50_000
 _MEASURES = [name for name in ReadingBatch.layout.schema.names if name not in ("meter_number", "reading_time")]
 _READINGS = f"""
 SELECT r.meter_id, (extract(epoch FROM r.reading_time) * 1e6)::bigint, (extract(epoch FROM r.arrived_at) * 1e6)::bigint,
-       coalesce(v.kind, 'reading'), coalesce(v.quality_flag, r.quality_flag)::text,
+       coalesce(CASE WHEN v.kind = 'estimate' THEN d.kind END, v.kind, 'reading'),
+       coalesce(v.quality_flag, r.quality_flag)::text,
        coalesce(v.failed_rules, r.failed_rules), coalesce(v.warned_rules, r.warned_rules),
        {", ".join(f"r.{name}" for name in _MEASURES)}
 FROM meter_readings r
@@ -38,6 +39,12 @@ LEFT JOIN LATERAL (
     SELECT * FROM vee_values n WHERE n.meter_id = r.meter_id AND n.reading_time = r.reading_time AND n.over_reading
     ORDER BY n.version DESC LIMIT 1
 ) v ON true
+-- What a person has rejected stays so below the estimate that took its place.
+LEFT JOIN LATERAL (
+    SELECT kind FROM vee_values n WHERE n.meter_id = r.meter_id AND n.reading_time = r.reading_time
+      AND n.version < v.version AND n.kind <> 'estimate'
+    ORDER BY n.version DESC LIMIT 1
+) d ON d.kind = 'reject'
 WHERE r.meter_id = ANY(%s) ORDER BY r.source_partition, r.source_offset, r.reading_time
 """  # noqa: S608 - names are constants of this module
 
@@ -149,8 +156,8 @@ class _Again:
         # A value that still fails leaves its estimate alone; one that no longer does takes its place back.
         sound = findings.failed & self._rules.estimation.replaced == 0
         open_ = np.isin(before, ("reading", "rerun")) | (before == "estimate") & sound
-        return Values(
-            meter_id=np.array(meter_id, dtype=np.int64),
+        return Values.of(
+            np.array(meter_id, dtype=np.int64),
             time_us=times,
             over_reading=np.ones(len(times), dtype=bool),
             kwh=batch.floats("consumption_kwh"),
@@ -158,7 +165,6 @@ class _Again:
             failed=findings.failed,
             warned=findings.warned,
             method=np.full(len(times), f"rule set {self._rules.version}"),
-            confidence=np.full(len(times), np.nan),
             nem12=np.array(nem12_text(findings.nem12).to_pylist(), dtype=np.str_),
             espi=findings.espi,
         ).where(inside & differs & open_)

@@ -33,7 +33,9 @@ from stream.metrics import WorkerMetrics
 from stream.settings import Settings
 from stream.stack.endpoints import Endpoints
 from stream.topics import bootstrap_servers
+from stream.vee.automatic import AutomaticEstimation
 from stream.vee.rule_book import RuleBook
+from stream.worker.estimates import keep_estimating
 from stream.worker.fetches import FetchTransport
 from stream.worker.keepers import Keeper
 from stream.worker.lane import Lane, Source, open_lane
@@ -154,6 +156,10 @@ def build_app(
     metrics.watch_missing(sinks.missing)
     app.task(OutboxPublisher(producer, sinks.missing, METERS_MISSING.name, lambda found: found.meter_number).run)
     built = WorkerApp(app, (readings, ticks), registry)
+    if settings.estimates.enabled:
+        estimation = AutomaticEstimation(endpoints.database_url, rules.current)
+        storing = partial(built.behind, readings)
+        app.task(partial(keep_estimating, estimation, metrics, settings.estimates.pause_s, storing))
     behind = partial(built.behind, ticks)
     bars = OutboxPublisher(producer, sinks.bars, MARKET_BARS.name, lambda bar: f"{bar.market}/{bar.symbol}", behind)
     app.task(bars.run)
