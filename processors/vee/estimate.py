@@ -1,13 +1,13 @@
 """Estimates for what is missing from an interval series: the first method that serves, scaled to the register."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from processors.vee.calendar import HOUR_US
-from processors.vee.estimate_methods import CANDIDATES
+from processors.vee.estimate_methods import CANDIDATES, weigh_line
 from processors.vee.estimation import Method, MethodLimits
 from processors.vee.interval_series import IntervalSeries, gaps
 from schemas.layout import Floats, Ints, Mask, Positions
@@ -138,6 +138,8 @@ def _confidence(series: IntervalSeries, limits: MethodLimits, at: Positions, met
         return np.nan
     if method is Method.OUTAGE:
         return 1.0
+    if method is Method.LIKE_DAYS:
+        limits = replace(limits, line_share=weigh_line(series, len(at), limits))
     error, size, trials = 0.0, 0.0, 0
     for days in (-7, 7, -14, 14, -1, 1, -2, 2, -21, 21):
         there = at + days * series.per_day

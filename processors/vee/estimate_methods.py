@@ -14,6 +14,10 @@ from schemas.layout import Floats, Ints, Mask, Positions
 _LIKE = np.array([0, 1, 1, 1, 4, 5, 6])
 #: So much of what a neighbour shows beyond its like days belongs to the gap, too; it fades within an hour.
 _KEPT = 0.7
+#: The line counts beside like days near its ends; farther away it fades within so long [h].
+_LINE_FADES_H = 3.0
+#: Known stretches on which the two are tried.
+_TRIALS = 20
 #: A temperature of a day is known where this share of its intervals has one.
 _MEASURED = 0.5
 
@@ -38,6 +42,26 @@ def linear(series: IntervalSeries, at: Positions, limits: MethodLimits) -> Float
 
 
 def like_days(series: IntervalSeries, at: Positions, limits: MethodLimits) -> Floats:
+    """Return the mean of the same interval on the nearest like days, brought nearer to the line near its ends.
+
+    How near, the meter's own past says: both are tried on gaps as long as this one where everything is known, and each
+    counts by the inverse of its squared error.
+
+    Source of the weights: Bates and Granger, The combination of forecasts, Operational Research Quarterly 20 (1969).
+    """
+    found, line = _by_days(series, at, limits), linear(series, at, limits)
+    known = np.flatnonzero(~np.isnan(series.kwh))
+    if not len(known):
+        return found
+    place = np.searchsorted(known, at)
+    before, after = known[np.maximum(place - 1, 0)], known[np.minimum(place, len(known) - 1)]
+    away_us = np.minimum(at - before, after - at) * series.interval_us
+    share = _share_of_line(series, at, limits) * np.exp(-away_us / (_LINE_FADES_H * HOUR_US))
+    share = np.where(np.isnan(line), 0.0, share)
+    return found * (1.0 - share) + np.nan_to_num(line) * share
+
+
+def _by_days(series: IntervalSeries, at: Positions, limits: MethodLimits) -> Floats:
     """Return the mean of the same interval on the nearest like days, before or after, without outages.
 
     Beside a known interval it is brought nearer to what that one shows beyond its own like days: a house that is full
@@ -70,6 +94,35 @@ def like_days(series: IntervalSeries, at: Positions, limits: MethodLimits) -> Fl
             there & ~series.outage[neighbour] & ~np.isnan(beyond), fading * np.nan_to_num(beyond), 0.0
         )
     return np.maximum(found, 0.0)
+
+
+def _share_of_line(series: IntervalSeries, at: Positions, limits: MethodLimits) -> Floats:
+    """Return how much the line counts against like days for each interval, by the length of its gap."""
+    begins = np.flatnonzero(np.r_[True, np.diff(at) > 1]) if len(at) else at
+    length = np.diff(np.r_[begins, len(at)])
+    if limits.line_share is not None:
+        return np.full(len(at), limits.line_share)
+    shares = {count: weigh_line(series, count, limits) for count in np.unique(length).tolist()}
+    return np.repeat(np.array([shares[count] for count in length.tolist()], dtype=np.float64), length)
+
+
+def weigh_line(series: IntervalSeries, count: int, limits: MethodLimits) -> float:
+    """Try line and like days on known stretches of so many intervals; return the line's weight, 0 without any."""
+    known = np.r_[0, np.cumsum(~np.isnan(series.kwh))]
+    # Whole days and a golden section of one apart, so that every time of the day has its turn.
+    step = series.per_day * (1 + -(-count // series.per_day)) + round(0.382 * series.per_day)
+    first = np.arange(1, len(series.kwh) - count, step)
+    first = first[known[first + count + 1] - known[first - 1] == count + 2]
+    if len(first) > _TRIALS:
+        first = first[np.linspace(0, len(first) - 1, _TRIALS).astype(np.intp)]
+    there = (first[:, None] + np.arange(count)).reshape(-1)
+    masked, truth = series.without(there), series.kwh[there]
+    days, line = _by_days(masked, there, limits), linear(masked, there, limits)
+    both = ~np.isnan(days) & ~np.isnan(line)
+    if not both.any():
+        return 0.0
+    off_days, off_line = (float(((found - truth)[both] ** 2).mean()) for found in (days, line))
+    return off_days / (off_days + off_line) if off_days > 0 else 0.0
 
 
 def proxy_day(series: IntervalSeries, at: Positions, limits: MethodLimits) -> Floats:

@@ -47,6 +47,7 @@ class MethodLimits:
         weeks: how far away, before or after, a like day or proxy day may lie.
         beside_outage: whether a line may begin or end at an outage.
         scale: whether estimates are made to add up to the register.
+        line_share: how much a line counts against like days, 0 to 1; None for what the meter's own past says.
     """
 
     methods: tuple[Method, ...] = (
@@ -70,6 +71,7 @@ class MethodLimits:
     weeks: int = 5
     beside_outage: bool = False
     scale: bool = True
+    line_share: float | None = None
 
 
 @dataclass(frozen=True)

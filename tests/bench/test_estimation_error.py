@@ -22,10 +22,11 @@ SEED = 20_261_121
 
 
 def sgsc(data: Path) -> Iterator[tuple[str, IntervalSeries]]:
+    """Every second home: by the others, `lcl_london` and `esb_hdf_ireland` the constants of estimation were chosen."""
     table = pa_csv.read_csv(data / "sgsc_meters" / "smart_meter10.csv.gz")
     times = table["reading_datetime"].cast("timestamp[us]").cast("int64").to_numpy()
     meters = table["customer_id"].to_numpy()
-    for meter in np.unique(meters):
+    for meter in np.unique(meters)[1::2]:
         mine = meters == meter
         yield f"{meter}", on_grid(times[mine], table["general_supply_kwh"].to_numpy()[mine])
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from processors.vee.calendar import DAY_US, Calendar
 from processors.vee.estimate import Estimates, estimate
+from processors.vee.estimate_methods import weigh_line
 from processors.vee.estimation import Method, MethodLimits
 from processors.vee.interval_series import IntervalSeries, gaps
 
@@ -53,6 +54,24 @@ def test_like_days_are_of_the_same_kind() -> None:
         found = estimate(cut(series, first, 24), LIMITS)
         assert methods(found) == {Method.LIKE_DAYS}
         assert found.kwh == pytest.approx(series.kwh[first : first + 24], abs=0.01)
+
+
+def test_a_line_counts_beside_like_days_as_far_as_the_meter_s_own_past_says() -> None:
+    steady = weeks(6)
+    drifting = replace(steady, kwh=2 + np.cumsum(np.random.default_rng(1).normal(0, 0.02, len(steady.kwh))))
+    assert weigh_line(steady, 6, LIMITS) < 0.01
+    assert weigh_line(drifting, 6, LIMITS) > 0.5
+    # A day has no like days that a line could be held against.
+    assert weigh_line(IntervalSeries.of(HOUR_US, HOUR_US, np.ones(24)), 6, LIMITS) == 0.0
+
+
+def test_a_line_counts_near_its_ends_only() -> None:
+    series, gap = weeks(6), range(24 * 22, 24 * 23)
+    with_line = estimate(cut(series, gap[0], 24), replace(LIMITS, line_share=1.0)).kwh
+    without = estimate(cut(series, gap[0], 24), replace(LIMITS, line_share=0.0)).kwh
+    apart = np.abs(with_line - without)
+    assert apart[0] > 0.1
+    assert apart[12] < 0.1
 
 
 def test_a_holiday_is_like_a_sunday() -> None:
