@@ -10,6 +10,8 @@ from processors.vee.rule import Parameters, Rule
 from schemas.layout import Floats
 
 _HOUR_S = 3_600.0
+#: A register that has counted an interval's energy within this share, or this resolution, confirms it.
+_REGISTER_SHARE, _RESOLUTION_KWH = 0.02, 0.011
 
 
 def _zero(facts: Facts, _: Parameters) -> Floats:
@@ -17,13 +19,25 @@ def _zero(facts: Facts, _: Parameters) -> Floats:
     return facts.where(~np.isnan(facts.energy), (facts.energy == 0) & ~(facts.floats("export_kwh") > 0))
 
 
-def _prolonged_zero(facts: Facts, at: Parameters) -> Floats:
+def _unexpected_zero_h(facts: Facts, at: Parameters) -> Floats:
+    """Return how long nothing has been drawn, at hours when there used to be something [h]; NaN elsewhere."""
     # A panel at night, a shop on Sundays: where zeros come at this hour on many days they are the meter's habit.
     unexpected = (
         (facts.energy == 0) & ~(facts.past.zero_days >= at("usual_days")) & (facts.past.days >= at("least_days"))
     )
-    exported = facts.floats("export_kwh") > 0
-    return facts.where(unexpected & ~exported, facts.past.zero_s / _HOUR_S)
+    return facts.where(unexpected, facts.past.zero_s / _HOUR_S)
+
+
+def _prolonged_zero(facts: Facts, at: Parameters) -> Floats:
+    return facts.where(~(facts.floats("export_kwh") > 0), _unexpected_zero_h(facts, at))
+
+
+def _reversed(facts: Facts, at: Parameters) -> Floats:
+    """Return how long nothing has been drawn, where energy is fed in at hours when there used to be use [h].
+
+    A meter connected the wrong way round counts what is drawn as fed in.
+    """
+    return facts.where(facts.floats("export_kwh") > 0, _unexpected_zero_h(facts, at))
 
 
 def _stuck(facts: Facts, at: Parameters) -> Floats:
@@ -36,14 +50,19 @@ def _stuck(facts: Facts, at: Parameters) -> Floats:
 
 
 def _spike(facts: Facts, at: Parameters) -> Floats:
-    """Return how far a reading is above the third highest, where it is the highest [%].
+    """Return how far a reading is above the third highest [%], where it is the highest and no register agrees.
 
     Source: California's standards for validating, editing and estimating interval data (CPUC D.98-12-080): spike
     check, 180 % by default.
     """
     third = facts.past.third_kwh
     large = facts.energy * 3_600.0 / interval_s(facts) >= at("floor_kw")
+    # What the register has counted, too, was used: high, but no fault of the data.
+    counted = facts.floats("register_kwh") - facts.past.register_kwh
+    summed = facts.past.since_kwh
+    confirmed = np.abs(counted - summed) <= np.maximum(_RESOLUTION_KWH, _REGISTER_SHARE * summed)
     known = large & (third > 0) & (facts.past.days >= at("least_days")) & (facts.energy > facts.past.highest_kwh)
+    known &= ~confirmed
     return facts.where(known, (facts.energy / np.where(third > 0, third, 1.0) - 1.0) * 100.0)
 
 
@@ -91,7 +110,7 @@ RULES = (
     Rule(
         "spike",
         26,
-        1,
+        2,
         "E06",
         "highest interval of the day far above the third highest",
         "%",
@@ -142,5 +161,16 @@ RULES = (
         _either(lambda facts: facts.past.like_kwh),
         _DAY,
         ("consumption_kwh",),
+    ),
+    Rule(
+        "reversed_polarity",
+        44,
+        1,
+        "E11",
+        "energy fed in and none drawn for long, at hours when there used to be use",
+        "h",
+        _reversed,
+        ("usual_days", "least_days"),
+        ("export_kwh",),
     ),
 )

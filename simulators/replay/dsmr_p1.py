@@ -6,9 +6,9 @@ is put together again as it was on the wire. Both ways each telegram's CRC16 mus
 
 - `register_kwh` is 1.8.1 + 1.8.2, the import registers of both tariffs;
 - `demand_kw` is 1.7.0, the power drawn on all phases;
-- `voltage` and `current_amps` are those of phase L1: one reading has one of each, and a mean over three phases would
-  hide exactly what they are watched for. The other two phases are left out, and `phase` stays null because register
-  and demand belong to all of them. Current comes in whole amperes;
+- `voltage` and `current_amps` are those of phase L1, `voltage_l2` to `current_l3_amps` those of the others, null where
+  the meter has one phase; `phase` stays null because register and demand belong to all of them. Current comes in whole
+  amperes;
 - `consumption_kwh` stays null: the meter counts, it does not measure intervals. So do `export_kwh` (2.8.x are
   registers) and `power_factor`;
 - `meter_number` is the equipment identifier 0-0:96.1.1 (hex-coded text), unless `--meter` names it; without either it
@@ -97,6 +97,10 @@ def _readings(telegrams: list[Telegram], options: Options, findings: Findings) -
         demand_kw=_number(texts, "1-0:1.7.0", "kW"),
         voltage=_number(texts, "1-0:32.7.0", "V"),
         current_amps=_number(texts, "1-0:31.7.0", "A"),
+        voltage_l2=_number(texts, "1-0:52.7.0", "V"),
+        voltage_l3=_number(texts, "1-0:72.7.0", "V"),
+        current_l2_amps=_number(texts, "1-0:51.7.0", "A"),
+        current_l3_amps=_number(texts, "1-0:71.7.0", "A"),
         register_kwh=_register(texts),
     )
     return batch.where(check.report(findings))

@@ -31,7 +31,7 @@ SAYS = {
     FaultClass.REORDERED: ("out_of_order",),
     FaultClass.LATE: ("late", "out_of_order"),
     FaultClass.CLOCK_DRIFT: ("clock_drift",),
-    FaultClass.SPIKE: ("spike", "energy_range", "energy_unit"),
+    FaultClass.SPIKE: ("spike", "sum_check", "energy_range", "energy_unit"),
     FaultClass.STUCK: ("stuck_value",),
     FaultClass.NEGATIVE: ("negative_energy",),
     FaultClass.REGISTER_ROLLOVER: ("register_rollover",),
@@ -40,7 +40,7 @@ SAYS = {
     FaultClass.SAG: ("voltage_range", "voltage_out_of_range"),
     FaultClass.SWELL: ("voltage_range", "voltage_out_of_range"),
     FaultClass.ZERO: ("prolonged_zero",),
-    FaultClass.REVERSED_POLARITY: ("reverse_flow",),
+    FaultClass.REVERSED_POLARITY: ("reversed_polarity",),
 }
 _EPOCH_S = EPOCH_DAY * DAY_S
 
@@ -104,8 +104,9 @@ def test_faults_of_a_simulated_fleet() -> None:
             )
             for label in mine
         ]
-        # A sign is true on any fault of its meter: a rule may rightly see what another fault does.
-        true = sum(any(start < moment <= end for start, end in spans.get(meter, [])) for meter, moment in said)
+        # A sign is true on any fault of its meter: a rule may rightly see what another fault does; what bears the
+        # moment in which one begins was sent while it began.
+        true = sum(any(start <= moment <= end for start, end in spans.get(meter, [])) for meter, moment in said)
         if mine:
             recalls[fault] = sum(hits) / len(hits)
             precision = f"{true / len(said):.3f}" if said else "-"

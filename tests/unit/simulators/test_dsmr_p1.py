@@ -1,3 +1,4 @@
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from schemas.readings import ReadingBatch
 from simulators.replay.dsmr_p1 import FORMAT, read
 from simulators.replay.recording import Findings, NotThisFormat, Options
+from simulators.replay.telegrams import crc16
 
 LOG = (Path(__file__).parent / "data" / "dsmr_p1.txt").read_bytes()
 
@@ -36,8 +38,23 @@ def test_a_telegram_becomes_a_reading(original: list[dict[str, Any]]) -> None:
         "register_kwh": 6657.459,  # 3432.827 + 3224.632; as floats that is 6657.459000000001
         "demand_kw": 0.378,
         "voltage": 237.1,
+        "voltage_l2": 235.1,
+        "voltage_l3": 236.1,
         "current_amps": 0.0,
+        "current_l2_amps": 0.0,
+        "current_l3_amps": 2.0,
     }
+
+
+def test_a_telegram_of_one_phase_has_no_others(tmp_path: Path) -> None:
+    text = LOG[LOG.index(b"/") : LOG.index(b"!") + 1].replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    text = re.sub(rb"1-0:[57][12]\.7\.0\([^\r]*\r\n", b"", text)
+    path = tmp_path / "log"
+    path.write_bytes(text + b"%04X\r\n" % int(crc16([text])[0]))
+    (found,), findings = rows(path)
+    assert findings.count == 0
+    assert found["voltage"] == 237.1
+    assert [found[name] for name in ("voltage_l2", "voltage_l3", "current_l2_amps", "current_l3_amps")] == [None] * 4
 
 
 def test_a_real_log_and_its_table_hold_the_same_telegrams(shared_data: Path) -> None:

@@ -109,5 +109,5 @@ def test_maintenance_holds_for_the_meters_and_the_time_that_it_names() -> None:
 
 
 def test_the_rule_set_of_the_engine_has_every_rule() -> None:
-    assert len(RULES.rules) == 44
+    assert len(RULES.rules) == 45
     assert RULES.version > 0

@@ -72,6 +72,13 @@ CASES: dict[str, Case] = {
     "temperature_range": Case(lambda x: after(STEADY, temperature_c=20 - x), 60, 0.5),
     "negative_energy": Case(lambda x: after(STEADY, consumption_kwh=-x), 0, 0.125),
     "reverse_flow": Case(lambda x: after(STEADY, consumption_kwh=0.0, export_kwh=x), 0.5, 0.125, kind="commercial"),
+    "reversed_polarity": Case(
+        lambda x: [
+            *days(3),
+            *(row(3 * DAY_S + 900 * k, consumption_kwh=0.0, export_kwh=0.5) for k in range(1, int(x * 4) + 1)),
+        ],
+        4, 0.25,
+    ),
     "zero_energy": Case(lambda x: after(STEADY, consumption_kwh=0.0 if x else 1.0), 0, 1),
     "prolonged_zero": Case(
         lambda x: [*days(3), *(row(3 * DAY_S + 900 * k, consumption_kwh=0.0) for k in range(1, int(x * 4) + 1))],
@@ -156,6 +163,13 @@ def test_a_rule_of_yes_or_no_says_yes_or_no(name: str) -> None:
 def test_the_registry_decides_on_identity(name: str, speaks: int, silent: int) -> None:
     assert said(checked(STEADY, only(name, fail=9), status=speaks), name) == "warn"
     assert said(checked(STEADY, only(name, fail=9), status=silent), name) == "pass"
+
+
+@pytest.mark.parametrize(("counted", "expected"), [(1.9, "pass"), (2.03, "pass"), (2.1, "warn"), (0.5, "warn")])
+def test_what_the_register_has_counted_is_no_spike(counted: float, expected: str) -> None:
+    before = [*days(2, 0.5), row(2 * DAY_S + 900, consumption_kwh=0.5, register_kwh=100.0)]
+    spike = after(before, consumption_kwh=2.0 if counted != 1.9 else 1.9, register_kwh=100.0 + counted)
+    assert said(checked(spike, only("spike", warn=100, fail=1e9)), "spike") == expected
 
 
 @pytest.mark.parametrize(("times", "expected"), [(10.2, "pass"), (10.05, "warn"), (1.0, "pass"), (1000.0, "fail")])
