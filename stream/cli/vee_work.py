@@ -141,11 +141,18 @@ def estimate(
 @_SINCE
 @_UNTIL
 @click.option("--rules", "path", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A rule set.")
+@click.option("--source", help="Source of these meters' readings, for a rule set that tells sources apart.")
 @_REASON
 @_AUTHOR
 @plain_errors
 def rerun_command(
-    meters: tuple[str, ...], since: datetime, until: datetime, path: Path | None, reason: str, author: str
+    meters: tuple[str, ...],
+    since: datetime,
+    until: datetime,
+    path: Path | None,
+    source: str | None,
+    reason: str,
+    author: str,
 ) -> None:
     """Judge what is stored by a rule set as if it came again, and keep what is judged otherwise within a span.
 
@@ -159,7 +166,7 @@ def rerun_command(
     url = _database_url()
     keep_rule_set(url, rules)
     with connected(url) as connection:
-        found = rerun(connection, rules, chosen.scoring.judging, Span(since, until), meters, author, reason)
+        found = rerun(connection, rules, chosen.scoring.judging, Span(since, until), meters, author, reason, source)
     click.echo(
         f"{found.readings:,} readings of the span judged by rule set {rules.version}: {found.differ:,} otherwise than "
         f"before, {found.written:,} new values written"

@@ -1,8 +1,9 @@
 """A rule set over what is stored: everything is judged anew in the order of its arrival, and what differs is kept.
 
 The same readings and the same rule set always say the same: nothing is read that could change meanwhile but class and
-status of the meters, as the registry has them now. A rule set's numbers for a source hold for none, since rows do not
-say which source they came from.
+status of the meters, as the registry has them now. Rows do not say which source they came from: a rule set that tells
+sources apart is refused unless it is said which one the meters' readings are of; without numbers for sources nothing
+depends on it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,7 @@ from processors.judge import Judging, judge
 from processors.state import MeterState
 from processors.vee.check import check
 from processors.vee.rule_set import RuleSet
+from schemas.errors import ConfigurationError
 from schemas.meter_class import class_codes, status_codes
 from schemas.quality import FLAGS, QualityFlag, nem12_text, stronger
 from schemas.readings import ReadingBatch
@@ -80,6 +82,7 @@ def rerun(
     numbers: Sequence[str],
     author: str,
     reason: str,
+    source: str | None = None,
 ) -> Rerun:
     """Judge all readings of meters again, and keep what differs within a span.
 
@@ -91,14 +94,21 @@ def rerun(
         numbers: meters, all of them where none is named.
         author: who asks.
         reason: why.
+        source: that all readings of these meters came from.
 
     Raises:
-        ConfigurationError: there is no such meter.
+        ConfigurationError: there is no such meter, or the rules tell sources apart and no source is said.
     """
+    if rules.sources and source is None:
+        known = ", ".join(rules.sources)
+        raise ConfigurationError(
+            f"the rule set has numbers for sources ({known}), and rows do not say theirs: name it with --source, and "
+            "the meters that sent from it with --meter; any other name stands for a source without numbers of its own"
+        )
     found, audit = Rerun(), Audit(ValueKind.RERUN, author, reason, rules.version)
     meters = find_meters(connection, numbers)
     for first in range(0, len(meters), _METERS):
-        again = _Again(meters[first : first + _METERS], rules, judging, span)
+        again = _Again(meters[first : first + _METERS], rules, judging, span, rules.source_code(source))
         # One transaction per group: what is read stays as it is while it is judged.
         with connection.transaction():
             for rows in _portions(connection, again.meters):
@@ -125,11 +135,12 @@ class _Again:
         inside: readings of the span among those judged last.
     """
 
-    def __init__(self, meters: Sequence[Meter], rules: RuleSet, judging: Judging, span: Span) -> None:
+    def __init__(self, meters: Sequence[Meter], rules: RuleSet, judging: Judging, span: Span, source: int) -> None:
         self.meters = meters
         self.inside = 0
         self._rules = rules
         self._judging = judging
+        self._source = source
         self._span_us = micros(span.since), micros(span.until)
         self._state = MeterState()
         self._numbers = {meter.meter_id: meter.number for meter in meters}
@@ -147,7 +158,9 @@ class _Again:
             **dict(zip(_MEASURES, (list(column) for column in measures), strict=True)),
         )
         at = self._state.rows(batch.meter_number)
-        findings = check(batch, at, self._state, np.array(arrived_us, dtype=np.int64), self._rules)
+        arrived = np.array(arrived_us, dtype=np.int64)
+        sources = np.full(len(times), self._source, dtype=np.intp)
+        findings = check(batch, at, self._state, arrived, self._rules, sources)
         flags = stronger(judge(batch, at, self._state, self._judging).flag, findings.flag)
         inside = (times > self._span_us[0]) & (times <= self._span_us[1])
         self.inside = int(np.count_nonzero(inside))

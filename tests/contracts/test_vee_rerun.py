@@ -12,6 +12,7 @@ from processors.judge import Judging, judge
 from processors.state import MeterState
 from processors.vee.check import check
 from processors.vee.rule_set import RuleSet, parse
+from schemas.errors import ConfigurationError
 from schemas.meter_class import class_codes, status_codes
 from schemas.quality import stronger
 from sinks.timescale import TimescaleStore
@@ -46,8 +47,8 @@ class Street:
     def meters(self) -> list[str]:
         return [self.feed.meter("A"), self.feed.meter("B")]
 
-    def rerun(self, rules: RuleSet = RULES, span: Span = WHOLE) -> Rerun:
-        return rerun(self.connection, rules, Judging(), span, self.meters(), "tests", "a newer rule set")
+    def rerun(self, rules: RuleSet = RULES, span: Span = WHOLE, source: str | None = None) -> Rerun:
+        return rerun(self.connection, rules, Judging(), span, self.meters(), "tests", "a newer rule set", source)
 
     def best(self) -> dict[str, int]:
         query = (
@@ -112,6 +113,14 @@ async def test_other_rules_touch_only_what_they_judge_otherwise(street: Street) 
     back = street.rerun()
     assert back.written == found.written
     assert street.rerun().written == 0
+
+
+async def test_rules_that_tell_sources_apart_ask_for_the_source(street: Street) -> None:
+    by_source = parse(STRICTER.text.replace("warn = 2.35", "warn = 20000\nsource.old = { warn = 2.35 }", 1))
+    with pytest.raises(ConfigurationError, match=r"numbers for sources .old.*--source"):
+        street.rerun(by_source)
+    assert street.rerun(by_source, source="another").differ == 0
+    assert street.rerun(by_source, source="old").written > 0
 
 
 async def test_only_the_span_is_written(street: Street) -> None:
