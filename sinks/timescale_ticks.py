@@ -1,7 +1,8 @@
 """TimescaleDB or PostgreSQL: market ticks, every revision of them, bars, alerts and offsets.
 
 Guarantee: that of `sinks.journal`. A tick is identified by series (market, symbol, kind), time and revision; bars are
-exactly those of the ticks that are stored, with the highest revision of each.
+exactly those of the ticks that are stored, with the highest revision of each: those of trades and quotes are summed up
+as they come, those of what names an interval are read from the ticks (`infra/sql`).
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from schemas.delivery import Delivery, Stored
 from schemas.layout import Floats, Ints
 from schemas.markets import Markets
 from schemas.tick_rows import TickRows
-from sinks.bars_due import STAGING, distinct, note_due
+from sinks.bars_due import distinct, note_due
 from sinks.copy_binary import CopyColumn, encode, instant, number
 from sinks.journal import PostgresJournal, copy
 from sinks.ticks_table import TICKS
@@ -48,13 +49,11 @@ _TAKE_BACK = """
 DELETE FROM market_bar_partials p USING unnest(%s::bigint[], %s::bigint[]) AS k (series_id, start_s)
 WHERE p.series_id = k.series_id AND p.starts_at = to_timestamp(k.start_s)
 """
-# An interval's tick_time is one of its ends: the interval's length bounds the search in the primary key.
 _READ_AGAIN = """
-SELECT p.series_id, (extract(epoch FROM p.starts_at) * 1e6)::bigint, coalesce(p.price, (p.bid + p.ask) / 2), p.quantity
-FROM unnest(%s::bigint[], %s::bigint[], %s::float8[]) AS k (series_id, start_s, reach_s)
+SELECT p.series_id, (extract(epoch FROM p.tick_time) * 1e6)::bigint, coalesce(p.price, (p.bid + p.ask) / 2), p.quantity
+FROM unnest(%s::bigint[], %s::bigint[]) AS k (series_id, start_s)
 JOIN market_prices p ON p.series_id = k.series_id
- AND p.tick_time >= to_timestamp(k.start_s) AND p.tick_time < to_timestamp(k.start_s + k.reach_s + %s)
- AND p.starts_at >= to_timestamp(k.start_s) AND p.starts_at < to_timestamp(k.start_s + %s)
+ AND p.tick_time >= to_timestamp(k.start_s) AND p.tick_time < to_timestamp(k.start_s + %s)
 WHERE coalesce(p.price, (p.bid + p.ask) / 2) IS NOT NULL
 """
 
@@ -74,7 +73,6 @@ class TimescaleTicks(PostgresJournal[TickRows]):
     async def _prepare(self, connection: psycopg.AsyncConnection) -> None:
         """Make ready what a new session needs, and write the definitions down."""
         await super()._prepare(connection)
-        await connection.execute(STAGING)
         found = list(self._markets.values())
         columns = [[getattr(market, name) for market in found] for name in _DEFINITION]
         await connection.execute(_KEEP_MARKETS, columns)
@@ -96,28 +94,31 @@ class TimescaleTicks(PostgresJournal[TickRows]):
         if not priced.any():
             return
         rows, price = rows.where(priced), price[priced]
-        starts = floor_to(rows.starts_us, _BASE_S)
-        minutes, minute = distinct(rows.series_id, starts)
-        # Only what comes after everything before it in its series can be appended to its minute.
-        again = np.zeros(minutes.shape[1], dtype=bool)
-        again[minute[~rows.in_order]] = True
-        appended = ~again[minute]
-        quantity = rows.batch.floats("quantity")
-        partials = [_minutes(rows.series_id[appended], rows.starts_us[appended], price[appended], quantity[appended])]
-        if again.any():
-            reach = np.zeros(minutes.shape[1])
-            np.maximum.at(reach, minute, (rows.ends_us - rows.starts_us) / 1e6)
-            partials.append(await _again(connection, minutes[:, again], reach[again]))
-        await copy(connection, _COPY_BARS, encode(_bar_columns(BarPartials.concat(partials))))
+        # What names an interval is a bar by itself; of moments, a minute can hold any number.
+        moment = rows.starts_us == rows.ends_us
+        if moment.any():
+            await _sum_up(connection, rows.where(moment), price[moment])
         await note_due(connection, rows, self._markets)
 
 
-async def _again(connection: psycopg.AsyncConnection, minutes: Ints, reach_s: Floats) -> BarPartials:
+async def _sum_up(connection: psycopg.AsyncConnection, rows: TickRows, price: Floats) -> None:
+    """Add trades and quotes to their minutes."""
+    minutes, minute = distinct(rows.series_id, floor_to(rows.starts_us, _BASE_S))
+    # Only what comes after everything before it in its series can be appended to its minute.
+    again = np.zeros(minutes.shape[1], dtype=bool)
+    again[minute[~rows.in_order]] = True
+    appended = ~again[minute]
+    quantity = rows.batch.floats("quantity")
+    partials = [_minutes(rows.series_id[appended], rows.starts_us[appended], price[appended], quantity[appended])]
+    if again.any():
+        partials.append(await _again(connection, minutes[:, again]))
+    await copy(connection, _COPY_BARS, encode(_bar_columns(BarPartials.concat(partials))))
+
+
+async def _again(connection: psycopg.AsyncConnection, minutes: Ints) -> BarPartials:
     """Take minutes back and sum them up from what is stored."""
     await connection.execute(_TAKE_BACK, _keys(minutes))
-    rows = await (
-        await connection.execute(_READ_AGAIN, (*_keys(minutes), reach_s.tolist(), _BASE_S, _BASE_S))
-    ).fetchall()
+    rows = await (await connection.execute(_READ_AGAIN, (*_keys(minutes), _BASE_S))).fetchall()
     series, starts_us, price, quantity = zip(*rows, strict=True) if rows else ((), (), (), ())
     return _minutes(
         np.array(series, dtype=np.int64),

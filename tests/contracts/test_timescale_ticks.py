@@ -147,8 +147,8 @@ async def test_a_session_is_the_markets_own_day(writer: Writer, database_url: st
 
 
 DUE = """
-SELECT bar_s, (extract(epoch FROM starts_at) * 1e6)::bigint FROM market_bars_due JOIN market_series USING (series_id)
-WHERE symbol = %s ORDER BY bar_s, starts_at
+SELECT bar_s, (extract(epoch FROM starts_at) * 1e6)::bigint
+FROM market_bars_due JOIN market_series ON series_id = ANY(series) WHERE symbol = %s ORDER BY bar_s, starts_at
 """
 
 
