@@ -1,5 +1,7 @@
 """Why a forest found a reading strange: which features made it so, and by how much."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from models.forest import Forest
@@ -30,13 +32,13 @@ def contributions(forest: Forest, matrix: Matrix) -> Floats:
     return shares
 
 
-def reasons(forest: Forest, matrix: Matrix, at: Positions) -> list[str]:
+def reasons(forest: Forest, matrix: Matrix, at: Positions, names: Sequence[str] = FEATURES) -> list[str]:
     """Return the features that account for most of what some readings scored, the largest first, with their shares."""
     if not len(at):
         return []
-    return [_told(row) for row in contributions(forest, matrix[at])]
+    return [_told(row, names) for row in contributions(forest, matrix[at])]
 
 
-def _told(shares: Floats) -> str:
+def _told(shares: Floats, names: Sequence[str]) -> str:
     order = [place for place in np.argsort(-shares, kind="stable").tolist() if shares[place] >= _LEAST_SHARE]
-    return ", ".join(f"{FEATURES[place]} {shares[place]:.2f}" for place in order)
+    return ", ".join(f"{names[place]} {shares[place]:.2f}" for place in order)

@@ -1,6 +1,7 @@
 """A model as a folder: a manifest that a person can read, and a file that cannot run anything when it is opened."""
 
 import hashlib
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,9 @@ from models.forest import Forest
 from models.manifest import FORMAT_VERSION, FormatVersion, Manifest
 from models.refused import ModelRefused
 from models.scorer import Scorer
+from models.tick_scorer import TickScorer
 from processors.features import FEATURES
+from processors.market.features import FEATURES as TICK_FEATURES
 
 # scikit-learn and skops are loaded with the first model: a worker without one starts in half the time.
 if TYPE_CHECKING:
@@ -67,7 +70,29 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def load(folder: Path) -> Scorer:
-    """Load a model, after everything about it was found to be in order.
+    """Load a model of readings; see `opened`."""
+    manifest = read_manifest(folder)
+    _fitted_on(manifest, FEATURES)
+    return Scorer(*opened(folder))
+
+
+def load_ticks(folder: Path) -> TickScorer:
+    """Load a model of the market; see `opened`."""
+    manifest = read_manifest(folder)
+    _fitted_on(manifest, TICK_FEATURES)
+    return TickScorer(*opened(folder))
+
+
+def _fitted_on(manifest: Manifest, features: Sequence[str]) -> None:
+    """Refuse a model of other features than these."""
+    if manifest.features != list(features):
+        other = sorted(set(manifest.features) ^ set(features)) or "their order"
+        name = f"{manifest.name}/{manifest.version}"
+        raise ModelRefused(name, f"it was fitted on other features than this engine computes: {other}")
+
+
+def opened(folder: Path) -> tuple[Manifest, Forest]:
+    """Open a model of anything, after everything about it was found to be in order.
 
     Raises:
         ModelRefused: damaged, cut short, of other features, of a future version, of another scikit-learn, or not what
@@ -75,9 +100,8 @@ def load(folder: Path) -> Scorer:
     """
     manifest = read_manifest(folder)
     name = f"{manifest.name}/{manifest.version}"
-    if manifest.features != list(FEATURES):
-        other = sorted(set(manifest.features) ^ set(FEATURES)) or "their order"
-        raise ModelRefused(name, f"it was fitted on other features than this engine computes: {other}")
+    if manifest.features != list(TICK_FEATURES):
+        _fitted_on(manifest, FEATURES)
     _same_library(name, manifest)
     data = _read_model(folder / MODEL, name, manifest)
     fitted = _unpack(data, name)
@@ -87,7 +111,7 @@ def load(folder: Path) -> Scorer:
     probe = np.array(manifest.probe.rows, dtype=np.float32).reshape(-1, len(FEATURES))
     if not np.array_equal(forest.score(probe), manifest.probe.scores):
         raise ModelRefused(name, "it no longer gives the scores that its manifest promises")
-    return Scorer(manifest, forest)
+    return manifest, forest
 
 
 def _same_library(name: str, manifest: Manifest) -> None:

@@ -10,6 +10,7 @@ from models import package
 from models.manifest import Manifest
 from models.refused import ModelRefused
 from models.scorer import Scorer
+from models.tick_scorer import TickScorer
 from schemas.errors import ConfigurationError
 
 _POINTER = "serving.json"
@@ -74,8 +75,16 @@ class Registry:
         """
         return package.read_manifest(self._version(name, version))
 
+    def load_ticks(self, name: str, version: str) -> TickScorer:
+        """Load a version of a model of the market.
+
+        Raises:
+            ModelRefused: it cannot be used, with the reason.
+        """
+        return package.load_ticks(self._version(name, version))
+
     def load(self, name: str, version: str) -> Scorer:
-        """Load a version.
+        """Load a version of a model of readings.
 
         Raises:
             ModelRefused: it cannot be used, with the reason.
@@ -101,7 +110,7 @@ class Registry:
         Raises:
             ModelRefused: it cannot be used; the champion stays.
         """
-        self.load(name, version)
+        package.opened(self._version(name, version))
         now = self.serving(name)
         if now.champion != version:
             before = now.before if now.champion is None else [*now.before, now.champion]
@@ -119,7 +128,7 @@ class Registry:
         if version is not None:
             if version == now.champion:
                 raise ConfigurationError(f"{name}/{version} is the champion: there is nothing to compare it with")
-            self.load(name, version)
+            package.opened(self._version(name, version))
         self._point(name, now.model_copy(update={"shadow": version}))
 
     def rollback(self, name: str) -> str:
@@ -133,7 +142,7 @@ class Registry:
         if not now.before:
             raise ConfigurationError(f"model {name} had no champion before {now.champion}")
         version = now.before[-1]
-        self.load(name, version)
+        package.opened(self._version(name, version))
         self._point(name, now.model_copy(update={"champion": version, "before": now.before[:-1]}))
         return version
 

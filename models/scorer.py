@@ -1,6 +1,8 @@
 """A loaded model as the stream uses it: readings and their past in, calibrated scores out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -11,12 +13,33 @@ from models.explain import reasons
 from models.forest import Forest
 from models.manifest import Manifest
 from processors.calibration import BUDGET, score_of
-from processors.features import Matrix, features
+from processors.features import FEATURES, Matrix, features
 from processors.judgement import Past
 from schemas.layout import Positions
 from schemas.readings import ReadingBatch
 
 Scores = npt.NDArray[np.float32]
+
+
+class AnyScorer(Protocol):
+    """A loaded model, whatever it scores."""
+
+    features: Sequence[str]
+
+    @property
+    def manifest(self) -> Manifest:
+        """What is written down about it."""
+
+    @property
+    def forest(self) -> Forest:
+        """The model itself."""
+
+    @property
+    def name(self) -> str:
+        """Name and version."""
+
+    def look(self, batch: Any, past: Any, budget: float) -> "Look":
+        """Score rows of a batch by themselves and by their past, and keep what the scores came of."""
 
 
 class Scorer:
@@ -26,6 +49,8 @@ class Scorer:
         manifest: what is written down about it.
         forest: the model itself.
     """
+
+    features: Sequence[str] = FEATURES
 
     def __init__(self, manifest: Manifest, forest: Forest) -> None:
         self.manifest = manifest
@@ -64,7 +89,7 @@ class Scorer:
 
 @dataclass(frozen=True)
 class Look:
-    """What a model saw of readings, and what it says.
+    """What a model saw of readings, or of ticks, and what it says.
 
     Attributes:
         scorer: which model.
@@ -73,11 +98,11 @@ class Look:
         scores: float32[n], 0 to 1, NaN for the others.
     """
 
-    scorer: Scorer
+    scorer: AnyScorer
     known: Positions
     matrix: Matrix
     scores: Scores
 
     def explain(self, at: Positions) -> list[str]:
         """Return what made some of the known readings score as they do, each feature with its share."""
-        return reasons(self.scorer.forest, self.matrix, np.searchsorted(self.known, at))
+        return reasons(self.scorer.forest, self.matrix, np.searchsorted(self.known, at), self.scorer.features)

@@ -1,9 +1,10 @@
 """Training: readings in the order of time in, a forest, its calibration and its manifest out."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -121,9 +122,14 @@ class History:
             parts.append(part.where(warm))
         if not parts:
             raise ConfigurationError("there are no readings to learn from")
-        columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in cls._ARRAYS}
         beginnings = FirstDays.concat(first_days)
-        return cls(**columns, meters=len(state), sha256=digest.hexdigest(), first_days=beginnings)
+        return cls.concat(parts, meters=len(state), sha256=digest.hexdigest(), first_days=beginnings)
+
+    @classmethod
+    def concat(cls, parts: Sequence["History"], **about: Any) -> "History":
+        """Put what was seen one behind the other, and say about it what its other fields say."""
+        columns: Any = {one: np.concatenate([getattr(part, one) for part in parts]) for one in cls._ARRAYS}
+        return cls(**columns, **about)
 
     def where(self, mask: Mask) -> "History":
         """Return the readings where the mask is true."""
@@ -149,10 +155,14 @@ def train(
     Raises:
         ConfigurationError: too little data.
     """
-    history = History.of(batches, plan.holidays, classes=classes)
+    return made_of(History.of(batches, plan.holidays, classes=classes), plan)
+
+
+def made_of(history: History, plan: Plan, features: Sequence[str] = FEATURES) -> tuple[Manifest, bytes]:
+    """Train a model on what a stream has shown; see `train`. Only of readings is it known how they are distributed."""
     if len(history.matrix) < LEAST_READINGS:
         known = len(history.matrix)
-        raise ConfigurationError(f"{known} readings of meters known for a day are too few: {LEAST_READINGS} are needed")
+        raise ConfigurationError(f"{known} readings with a past are too few: {LEAST_READINGS} are needed")
     start, end = int(history.time_us.min()), int(history.time_us.max()) + 1
     first, second = (start + (end - start) * share for share in (plan.fit_share, plan.fit_share + plan.calibrate_share))
     fitting, calibrating, testing = (
@@ -168,7 +178,7 @@ def train(
         name=plan.name,
         version=plan.version,
         kind=Kind.ISOLATION_FOREST,
-        features=list(FEATURES),
+        features=list(features),
         fill=forest.fill.tolist(),
         holidays=plan.holidays.tolist(),
         data=Data(
@@ -184,7 +194,11 @@ def train(
         parameters={"trees": plan.trees, "samples": plan.samples, "seed": plan.seed},
         calibration=calibration,
         classes=profiles(history.first_days) if history.first_days is not None else [],
-        reference=reference(history.matrix, _scores(forest, calibration, history).astype(np.float64)),
+        reference=(
+            reference(history.matrix, _scores(forest, calibration, history).astype(np.float64))
+            if features is FEATURES
+            else None
+        ),
         metrics=_metrics(forest, calibration, testing),
         libraries={"scikit-learn": sklearn.__version__, "skops": skops.__version__, "numpy": np.__version__},
         trained_at=plan.trained_at,

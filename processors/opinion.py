@@ -59,6 +59,10 @@ class Onsets:
     reasons: list[str]
 
 
+#: Where no model says anything.
+NOTHING_BEGUN = Onsets(np.empty(0, dtype=np.intp), np.empty(0, dtype=np.int8), [])
+
+
 def onsets(
     opinion: Opinion, judgement: Judgement, rows: Positions, time_us: Ints, state: MeterState, judging: Judging
 ) -> Onsets:

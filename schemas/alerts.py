@@ -39,6 +39,9 @@ class AlertKind(StrEnum):
     CROSSED_QUOTE = "crossed_quote"
     LOCKED_QUOTE = "locked_quote"
     REVISION_ORDER = "revision_order"
+    LONE_TRADE = "lone_trade"
+    UNIT_SLIP = "unit_slip"
+    UNUSUAL_TICK = "unusual_tick"
 
 
 class Alert(BaseModel):

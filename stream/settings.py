@@ -131,7 +131,8 @@ class ModelSettings(_Group):
     """Models that score readings; where there is none, each meter's own past is all that scores."""
 
     dir: Path | None = Field(default=None, description="folder of the registry; empty: `models` under local_dir")
-    name: str = Field(default="forest", description="model whose champion scores")
+    name: str = Field(default="forest", description="model whose champion scores readings")
+    market_name: str = Field(default="market", description="model whose champion scores ticks")
     refresh_s: PositiveFloat = Field(default=5.0, description="how often a worker looks for other models")
     alert_budget: PositiveFloat = Field(
         default=20.0,

@@ -7,6 +7,7 @@ from processors.market.depth import sidedness
 from processors.market.follow import Followed
 from processors.market.price import price_of
 from processors.market.terms import Terms
+from processors.opinion import NOTHING_BEGUN, Onsets
 from schemas.alerts import Alert, AlertKind, Severity, alert_id
 from schemas.layout import Ints, Mask, instant_of
 from schemas.ticks import TickBatch
@@ -19,6 +20,9 @@ _MESSAGES = {
     AlertKind.ONE_SIDED_DEPTH: "the bid side is {measured:.3g} times as deep for its best quantity as the ask side",
     AlertKind.CROSSED_QUOTE: "bid {measured:g} {unit} above ask {expected:g}",
     AlertKind.LOCKED_QUOTE: "bid and ask are both {measured:g} {unit}",
+    AlertKind.LONE_TRADE: "one trade at {measured:g} {unit} between others at about {expected:g}",
+    AlertKind.UNIT_SLIP: "price {measured:g} {unit} stays a power of ten from {expected:g}: a slip of unit or currency",
+    AlertKind.UNUSUAL_TICK: "price {measured:g} {unit} after {expected:g}, unusual by what markets show",
     AlertKind.REVISION_ORDER: "revision {measured:.0f} came after revision {expected:.0f}",
 }
 #: Where it is not a price.
@@ -35,7 +39,9 @@ def remarkable(followed: Followed) -> Mask:
     return followed.extreme | unusual(followed.score)
 
 
-def raise_events(batch: TickBatch, terms: Terms, followed: Followed, arrived_us: Ints, where: Mask) -> list[Alert]:
+def raise_events(
+    batch: TickBatch, terms: Terms, followed: Followed, arrived_us: Ints, where: Mask, begun: Onsets = NOTHING_BEGUN
+) -> list[Alert]:
     """Describe what is remarkable of a batch.
 
     Args:
@@ -44,6 +50,7 @@ def raise_events(batch: TickBatch, terms: Terms, followed: Followed, arrived_us:
         followed: what was found of them.
         arrived_us: int64[n], arrival in Kafka [us].
         where: bool[n], ticks to look at.
+        begun: what begins by a model's word alone.
 
     Returns: alerts in the order of the batch; one tick may show several conditions.
     """
@@ -56,11 +63,17 @@ def raise_events(batch: TickBatch, terms: Terms, followed: Followed, arrived_us:
         (AlertKind.ONE_SIDED_DEPTH, followed.sided_begins, np.exp(np.nan_to_num(sidedness(batch))), nothing + 1),
         (AlertKind.MISSING_TICKS, followed.missing > 0, followed.missing.astype(np.float64), nothing),
         (AlertKind.STUCK_PRICE, followed.stuck, price, price),
+        (AlertKind.LONE_TRADE, followed.lone, followed.before, followed.lone_base),
+        (AlertKind.UNIT_SLIP, followed.slipped, price, followed.slip_base),
         (AlertKind.CROSSED_QUOTE, bid > ask, bid, ask),
         (AlertKind.LOCKED_QUOTE, bid == ask, bid, ask),
         (AlertKind.REVISION_ORDER, followed.behind, batch.revisions.astype(np.float64), batch.revisions + 1.0),
     )
     alerts = [
+        (at, _onset(batch, followed, arrived_us, at, severity, reasons))
+        for at, severity, reasons in zip(begun.at.tolist(), begun.severity.tolist(), begun.reasons, strict=True)
+        if where[at]
+    ] + [
         (row, _alert(kind, batch, followed, arrived_us, row, float(measured[row]), float(expected[row])))
         for kind, mask, measured, expected in found
         for row in np.flatnonzero(mask & where).tolist()
@@ -71,6 +84,14 @@ def raise_events(batch: TickBatch, terms: Terms, followed: Followed, arrived_us:
 def element_of(batch: TickBatch, row: int) -> str:
     """Return the name of what a tick is of, such as `market/aemo_nem/NSW1`."""
     return f"market/{batch.column('market')[row].as_py()}/{batch.column('symbol')[row].as_py()}"
+
+
+def _onset(batch: TickBatch, followed: Followed, arrived_us: Ints, row: int, severity: int, reasons: str) -> Alert:
+    price, before = float(price_of(batch.slice(row, 1))[0]), float(followed.before[row])
+    alert = _alert(AlertKind.UNUSUAL_TICK, batch, followed, arrived_us, row, price, before)
+    return alert.model_copy(
+        update={"severity": Severity.CRITICAL if severity > 1 else Severity.WARNING, "reasons": reasons}
+    )
 
 
 def _alert(

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from processors.market import anomalies, depth
+from processors.market import anomalies, depth, slips
 from processors.market.depth import sidedness
 from processors.market.extremes import extreme, is_event, learn
 from processors.market.price import price_of
 from processors.market.series import SeriesState
-from processors.market.terms import Terms
+from processors.market.terms import Terms, is_one_of
 from processors.market.volatility import DECAY
 from processors.rounds import rounds
 from processors.state import NEVER_US
@@ -39,7 +39,20 @@ class Following:
 
 #: How much of the longest rest is left with each price that moves.
 FADING = 0.995
-_MASKS = ("in_order", "newest", "behind", "stuck", "extreme", "extreme_begins", "jump", "sided_begins")
+#: A trade that stands alone is followed by one that has gone back by all but this share of the jump.
+_BACK_WITHIN = 0.2
+_MASKS = (
+    "in_order",
+    "newest",
+    "behind",
+    "stuck",
+    "extreme",
+    "extreme_begins",
+    "jump",
+    "sided_begins",
+    "slipped",
+    "lone",
+)
 
 
 @dataclass(frozen=True)
@@ -58,6 +71,13 @@ class Followed:
         extreme_begins: bool[n], and the price before was not.
         jump: bool[n], the price has changed by far more than usual.
         sided_begins: bool[n], one side of the book is far deeper than usual, and was not before.
+        slipped: bool[n], the tick with which a price has stayed at a power of ten of what it was for long enough.
+        slip_base: float64[n], the price before that [currency/unit], NaN elsewhere.
+        lone: bool[n], a trade at the price of before one that jumped: nobody else has traded there.
+        lone_base: float64[n], that price [currency/unit], NaN elsewhere.
+        usual: float64[n], usual size of its series' price then [currency/unit], NaN where unknown.
+        rested: int64[n], ticks for which the price had stood still.
+        gap_s: float64[n], time since the tick before [s], NaN for the first of a series.
         score: float32[n], 0 to 1, higher is more unusual; NaN where there is nothing to judge by.
     """
 
@@ -72,6 +92,13 @@ class Followed:
     extreme_begins: Mask
     jump: Mask
     sided_begins: Mask
+    slipped: Mask
+    slip_base: Floats
+    lone: Mask
+    lone_base: Floats
+    usual: Floats
+    rested: Ints
+    gap_s: Floats
     score: npt.NDArray[np.float32]
 
     @classmethod
@@ -80,8 +107,13 @@ class Followed:
         return cls(
             **{name: np.zeros(count, dtype=bool) for name in _MASKS},
             missing=np.zeros(count, dtype=np.int64),
+            rested=np.zeros(count, dtype=np.int64),
             before=np.full(count, np.nan),
             volatility=np.full(count, np.nan),
+            slip_base=np.full(count, np.nan),
+            lone_base=np.full(count, np.nan),
+            usual=np.full(count, np.nan),
+            gap_s=np.full(count, np.nan),
             score=np.full(count, np.nan, dtype=np.float32),
         )
 
@@ -106,6 +138,7 @@ def follow(
     found = Followed.nothing(len(batch))
     price, time_us = price_of(batch), batch.time_us
     revision, near, sided = batch.revisions, extreme(price, terms), sidedness(batch)
+    trade = is_one_of(batch.column("kind"), ("trade",))
     for turn in rounds(rows):
         at = turn if skip is None else turn[~skip[turn]]
         row = rows[at]
@@ -119,12 +152,14 @@ def follow(
         state.last_revision[rows[again]] = revision[again]
         at = at[later]
         row = rows[at]
+        last_us = state.last_time_us[row]
+        found.gap_s[at] = np.where(last_us == NEVER_US, np.nan, (time_us[at] - last_us) / 1e6)
         found.missing[at] = _missing(terms, at, state.last_end_us[row])
         state.last_time_us[row], state.last_end_us[row] = time_us[at], terms.end_us[at]
         state.last_revision[row] = revision[at]
         priced = at[~np.isnan(price[at])]
         if len(priced):
-            _judge(found, priced, rows[priced], price[priced], state, following)
+            _judge(found, priced, rows[priced], price[priced], trade[priced], state, following)
             learn(found.extreme[priced], price[priced], rows[priced], state)
         quoted = at[~np.isnan(sided[at])]
         if len(quoted):
@@ -142,16 +177,33 @@ def _missing(terms: Terms, at: Positions, last_end_us: Ints) -> Ints:
 
 
 def _judge(
-    found: Followed, at: Positions, row: Positions, price: Floats, state: SeriesState, following: Following
+    found: Followed,
+    at: Positions,
+    row: Positions,
+    price: Floats,
+    trade: Mask,
+    state: SeriesState,
+    following: Following,
 ) -> None:
     """Judge at most one tick per series, then learn from it."""
     before, variance = state.last_price[row], state.variance[row]
     volatility = np.sqrt(variance)
     found.before[at], found.volatility[at] = before, volatility
+    found.usual[at] = np.where(state.changes[row] > 0, state.level[row], np.nan)
+    found.rested[at] = state.unmoved[row]
+    back = slips.returns(price, row, state)
+    found.slipped[at], base = slips.slipped(price, row, state)
+    found.slip_base[at] = np.where(found.slipped[at], base, np.nan)
     least = np.maximum(following.floor * np.abs(before), following.least)
     known = state.changes[row] >= following.settled
     score = np.where(known, anomalies.score(price, before, volatility, least, state.unusual_z[row]), np.nan)
+    base = state.jump_base[row]
+    found.lone[at] = lone = trade & (np.abs(price - base) <= _BACK_WITHIN * np.abs(before - base))
+    found.lone_base[at] = np.where(lone, base, np.nan)
+    # Back from a slip that was told, or from a trade that stands alone, is back to the usual.
+    score = np.where(back | lone, 0.0, score)
     found.score[at], found.jump[at] = score.astype(np.float32), anomalies.unusual(score)
+    state.jump_base[row] = np.where(found.jump[at], before, np.nan)
     state.unusual_z[row] = anomalies.next_bound(state.unusual_z[row], score)
     change = price - before
     _judge_rest(found, at, row, change == 0, state, following)

@@ -31,6 +31,12 @@ COLUMNS: Columns = {
     "was_sided": ("?", 1, 0),
     "figure_end_us": ("i8", 1, NEVER_US),
     "overdue_us": ("i8", 1, NEVER_US),
+    "jump_base": ("f8", 1, np.nan),
+    "slip_base": ("f8", 1, 0.0),
+    "slip_power": ("i1", 1, 0),
+    "slip_ticks": ("i8", 1, 0),
+    "model_unusual_us": ("i8", 1, NEVER_US),
+    "model_episode": ("i1", 1, 0),
 }
 
 
@@ -55,10 +61,16 @@ class SeriesState(KeyedState):
         was_sided: whether the newest was unusual.
         figure_end_us: end of the newest interval with a figure [us], NEVER_US before any.
         overdue_us: from when on the next figure is overdue [us]; NEVER_US where none is expected.
+        jump_base: price before the newest one, where that was a jump [currency/unit]; NaN otherwise.
+        slip_base: price before it moved by a power of ten [currency/unit]; see `processors.market.slips`.
+        slip_power: of ten, by which it moved.
+        slip_ticks: prices in a row that have stayed there, 0 where none has moved so.
+        model_unusual_us: time of the newest tick that a model found unusual [us], NEVER_US before any.
+        model_episode: 1 or 2 where that was a warning or critical; see `processors.market.opinion`.
     """
 
     columns = COLUMNS
-    version = 2
+    version = 3
 
     last_time_us: npt.NDArray[np.int64]
     last_end_us: npt.NDArray[np.int64]
@@ -77,6 +89,12 @@ class SeriesState(KeyedState):
     was_sided: npt.NDArray[np.bool_]
     figure_end_us: npt.NDArray[np.int64]
     overdue_us: npt.NDArray[np.int64]
+    jump_base: npt.NDArray[np.float64]
+    slip_base: npt.NDArray[np.float64]
+    slip_power: npt.NDArray[np.int8]
+    slip_ticks: npt.NDArray[np.int64]
+    model_unusual_us: npt.NDArray[np.int64]
+    model_episode: npt.NDArray[np.int8]
 
 
 def keys_of(batch: TickBatch) -> pa.StringArray:

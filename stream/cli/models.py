@@ -21,6 +21,7 @@ from stream import settings
 from stream.cli.console import output
 from stream.cli.errors import plain_errors
 from stream.cli.models_evaluate import evaluate_command
+from stream.cli.models_market import train_market_command
 from stream.cli.quantities import Duration
 from stream.endpoints import resolve
 from stream.training.source import Source, from_file, from_fleet, holidays_of
@@ -35,6 +36,7 @@ def models() -> None:
 
 
 models.add_command(evaluate_command)
+models.add_command(train_market_command)
 
 
 @models.command(

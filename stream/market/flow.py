@@ -1,6 +1,6 @@
 """The pure part of the worker, for one partition of ticks: records in, followed columns out, state moved on."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,9 +10,11 @@ from processors.market.check import FAILURES, TickLimits, check
 from processors.market.events import raise_events, remarkable
 from processors.market.flags import flag_of
 from processors.market.follow import Followed, Following, follow
+from processors.market.opinion import TickPast, onsets, together
 from processors.market.overdue import Patience, note_figures
 from processors.market.series import SeriesState, keys_of
 from processors.market.terms import Terms, terms
+from processors.opinion import Onsets, Opinion
 from processors.windows import watermark
 from schemas.delivery import Position
 from schemas.layout import Ints, Positions
@@ -21,6 +23,13 @@ from schemas.rejected import Rejected
 from schemas.tick_rows import TickRows
 from schemas.ticks import TickBatch
 from stream.worker.intake import Begun, Effects, Intake, Record, Taken, due_rejects, due_rows, progress_of
+
+Consult = Callable[[TickBatch, TickPast], Opinion]
+
+
+def _nobody(batch: TickBatch, _past: TickPast) -> Opinion:
+    """Say nothing of ticks."""
+    return Opinion.none(len(batch))
 
 
 @dataclass(frozen=True)
@@ -36,7 +45,8 @@ class TickStep:
         state_rows: intp[n], row of each tick's series.
         offset: int64[n], Kafka offset.
         arrived_us: int64[n], arrival [us].
-        followed: what was found of each.
+        followed: what was found of each, the model's score in it.
+        begun: what begins by the model's word alone.
         rejected: each with the offset of its record.
         rejected_at: int64[r], those offsets.
     """
@@ -50,6 +60,7 @@ class TickStep:
     offset: Ints
     arrived_us: Ints
     followed: Followed
+    begun: Onsets
     rejected: list[Rejected]
     rejected_at: Ints
 
@@ -67,6 +78,7 @@ class TickFlow(Intake[TickBatch, SeriesState]):
         following: when a tick is remarkable.
         patience: when a figure is overdue.
         next_offset: where to begin.
+        consult: what a model says of ticks and what was known before them; nothing without one.
     """
 
     def __init__(
@@ -80,12 +92,14 @@ class TickFlow(Intake[TickBatch, SeriesState]):
         following: Following | None = None,
         patience: Patience | None = None,
         next_offset: int = 0,
+        consult: Consult = _nobody,
     ) -> None:
         super().__init__(topic, partition, TickBatch, state, shard_offset, next_offset)
         self._markets = markets
         self._limits = limits or TickLimits()
         self._following = following or Following()
         self._patience = patience or Patience()
+        self._consult = consult
 
     def begin(self, records: Sequence[Record]) -> Begun[TickStep] | None:
         """Read records in order; those already processed are passed over.
@@ -111,6 +125,8 @@ class TickFlow(Intake[TickBatch, SeriesState]):
     def _follow(self, first_offset: int, taken: Taken[TickBatch], facts: Terms, rows: Positions) -> TickStep:
         seen = self._seen(rows, taken.offset)
         followed = follow(taken.batch, facts, rows, self.state, self._following, seen)
+        opinion = self._consult(taken.batch, TickPast(facts, followed))
+        begun = onsets(opinion, followed, rows, taken.batch.time_us, self.state)
         note_figures(taken.batch, facts, rows, self.state, taken.arrived_us, self._patience, seen)
         return TickStep(
             self.partition,
@@ -121,7 +137,8 @@ class TickFlow(Intake[TickBatch, SeriesState]):
             rows,
             taken.offset,
             taken.arrived_us,
-            followed,
+            together(followed, opinion),
+            begun,
             taken.rejected,
             taken.rejected_at,
         )
@@ -152,5 +169,5 @@ def tick_effects(
         arrived_us=arrived_us,
     )
     progress = progress_of(step, position, int(marks[-1]), len(rows), len(rejected), lost_records)
-    alerts = raise_events(step.batch, step.terms, step.followed, step.arrived_us, due)
+    alerts = raise_events(step.batch, step.terms, step.followed, step.arrived_us, due, step.begun)
     return Effects(rows, rejected, alerts, progress)

@@ -142,7 +142,9 @@ def build_app(
     readings = open_lane(
         app, settings, endpoints, readings_plan(meters, sinks, serving, rules, settings.scoring.judging), metrics
     )
-    ticks = open_lane(app, settings, endpoints, ticks_plan(market, sinks, markets), WorkerMetrics(registry, "market"))
+    of_ticks = WorkerMetrics(registry, "market")
+    tick_models = _tick_models(settings, of_ticks)
+    ticks = open_lane(app, settings, endpoints, ticks_plan(market, sinks, markets, tick_models), of_ticks)
     _add_lane(app, settings, readings)
     _add_lane(app, settings, ticks)
     rejects = Keeper(app, Rejected, sinks.store.keep_rejected)
@@ -151,7 +153,8 @@ def build_app(
     entries = Keeper(app, RegistryEntry, partial(_register, readings.worker, sinks.store))
     _add_keeper(app, METERS_REGISTRY, entries)
     producer = KafkaProducer(producer_settings(endpoints.kafka_url))
-    app.task(partial(keep_fresh, app, producer, serving, settings.models.refresh_s))
+    for each in (serving, tick_models):
+        app.task(partial(keep_fresh, app, producer, each, settings.models.refresh_s))
     app.task(OutboxPublisher(producer, sinks.windows, GRID_WINDOWS.name, lambda window: window.element).run)
     metrics.watch_missing(sinks.missing)
     app.task(OutboxPublisher(producer, sinks.missing, METERS_MISSING.name, lambda found: found.meter_number).run)
@@ -167,6 +170,15 @@ def build_app(
     overdue = OverdueWatch(lambda: _series(ticks), behind, sinks.ticks, producer)
     app.task(partial(overdue.run, app))
     return built
+
+
+def _tick_models(settings: Settings, metrics: WorkerMetrics) -> ModelServing:
+    """Return the models of the market, as the registry names them now."""
+    registry = Registry(settings.models_dir)
+    named = settings.models.model_copy(update={"name": settings.models.market_name})
+    serving = ModelServing(registry, named, metrics, registry.load_ticks)
+    serving.refresh()
+    return serving
 
 
 def _series(lane: Lane) -> list[SeriesState]:

@@ -77,14 +77,16 @@ def readings_plan(
     )
 
 
-def ticks_plan(source: Source, sinks: Sinks, markets: Markets) -> Plan[TickStep, TickRows]:
+def ticks_plan(source: Source, sinks: Sinks, markets: Markets, serving: ModelServing) -> Plan[TickStep, TickRows]:
     """Return what is special to ticks."""
     topic = source.topic.name
     return Plan(
         source=source,
         table="market-state",
         state=SeriesState,
-        make_flow=lambda partition, state, offsets: TickFlow(topic, partition, state, offsets, markets),
+        make_flow=lambda partition, state, offsets: TickFlow(
+            topic, partition, state, offsets, markets, consult=serving.consult
+        ),
         cut=tick_effects,
         journal=sinks.ticks,
         latest=sinks.latest_ticks,

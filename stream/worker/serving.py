@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +12,11 @@ import structlog
 from models.drift import DriftWatch
 from models.refused import ModelRefused
 from models.registry import Registry
-from models.scorer import Look, Scorer
-from processors.judgement import Past
+from models.scorer import AnyScorer, Look
 from processors.opinion import Opinion
 from schemas.alerts import Alert
 from schemas.errors import ServiceUnavailable
-from schemas.readings import ReadingBatch
+from schemas.layout import ColumnBatch
 from schemas.topics import ALERTS
 from stream.metrics import WorkerMetrics
 from stream.settings import ModelSettings
@@ -24,6 +24,7 @@ from stream.worker.model_alerts import drifted, refused
 from stream.worker.producer import KafkaProducer, Outgoing
 
 _log = structlog.get_logger("models")
+Load = Callable[[str, str], AnyScorer]
 #: More than this is not kept for want of Kafka: the log has all of it.
 _MOST_UNTOLD = 100
 
@@ -38,22 +39,26 @@ class _Serving:
         watch: of the champion's drift, None where it does not know what it was trained on.
     """
 
-    champion: Scorer | None = None
-    shadow: Scorer | None = None
+    champion: AnyScorer | None = None
+    shadow: AnyScorer | None = None
     watch: DriftWatch | None = None
 
 
 class ModelServing:
-    """Scores readings with whatever models the registry says.
+    """Scores readings, or ticks, with whatever models the registry says.
 
     Args:
         registry: where models are.
         settings: which of them serves, and what its scores stand for.
         metrics: what the worker counts.
+        load: loads a model of what is scored, by name and version; one of readings by default.
     """
 
-    def __init__(self, registry: Registry, settings: ModelSettings, metrics: WorkerMetrics) -> None:
+    def __init__(
+        self, registry: Registry, settings: ModelSettings, metrics: WorkerMetrics, load: Load | None = None
+    ) -> None:
         self._registry = registry
+        self._load = load or registry.load
         self._settings = settings
         self._metrics = metrics
         self._now = _Serving()
@@ -70,8 +75,8 @@ class ModelServing:
         """Name and version of the candidate beside it, None without one."""
         return _name(self._now.shadow)
 
-    def consult(self, batch: ReadingBatch, past: Past) -> Opinion:
-        """Return what champion and candidate say of readings; NaN where there is no model, or nothing to go by."""
+    def consult(self, batch: ColumnBatch, past: Any) -> Opinion:
+        """Return what champion and candidate say of rows by their past; NaN where there is nothing to go by."""
         now = self._now
         if now.champion is None:
             return Opinion.none(len(batch))
@@ -107,12 +112,12 @@ class ModelServing:
         """Return what there is to tell about models, each once, the oldest first."""
         return self._untold.popleft() if self._untold else None
 
-    def _taken(self, role: str, now: Scorer | None, version: str | None) -> Scorer | None:
+    def _taken(self, role: str, now: AnyScorer | None, version: str | None) -> AnyScorer | None:
         """Return the model of a role as the registry names it; the one before where that cannot be used."""
         if version == (now.manifest.version if now is not None else None):
             return now
         try:
-            scorer = None if version is None else self._registry.load(self._settings.name, version)
+            scorer = None if version is None else self._load(self._settings.name, version)
         except ModelRefused as refusal:
             self._note(role, refusal)
             return now
@@ -127,7 +132,7 @@ class ModelServing:
             self._untold.append(refused(refusal, role, self.serving))
             _log.error("model_refused", model=refusal.model, role=role, reason=refusal.reason, serving=self.serving)
 
-    def _observe(self, watch: DriftWatch, look: Look, batch: ReadingBatch) -> None:
+    def _observe(self, watch: DriftWatch, look: Look, batch: ColumnBatch) -> None:
         drift = watch.observe(batch.time_us[look.known], look.matrix, look.scores[look.known].astype(np.float64))
         if drift is None:
             return
@@ -149,7 +154,7 @@ class ModelServing:
             _log.info("model_serves", model=new, role=role, before=old)
 
 
-def _name(scorer: Scorer | None) -> str | None:
+def _name(scorer: AnyScorer | None) -> str | None:
     return scorer.name if scorer is not None else None
 
 

@@ -147,8 +147,31 @@ def test_cutting_the_stream_changes_nothing(rows: list[tuple[int, float, int, st
     expected = followed(batch, whole, bounds)
     for name in [field.name for field in fields(Followed)]:
         found = np.concatenate([getattr(part, name) for part in parts]) if parts else getattr(expected, name)
-        assert np.array_equal(found, getattr(expected, name), equal_nan=name in ("before", "volatility", "score"))
+        assert np.array_equal(found, getattr(expected, name), equal_nan=found.dtype.kind == "f")
     for name in SeriesState.columns:
         assert np.array_equal(
             getattr(state, name)[: state.extent], getattr(whole, name)[: whole.extent], equal_nan=True
         )
+
+
+def trades(price: list[float]) -> TickBatch:
+    return ticks(list(range(len(price))), price, kind=["trade"] * len(price))
+
+
+CALM = [50.0, 50.4, 49.8, 50.1] * 5
+
+
+def test_one_trade_far_from_those_around_it_stands_alone() -> None:
+    found = followed(trades([*CALM, 900.0, 50.2, 50.0]))
+    assert np.flatnonzero(found.lone).tolist() == [21]
+    assert (found.before[21], found.lone_base[21]) == (900.0, 50.1)
+    assert kinds(trades([*CALM, 900.0, 50.2, 50.0])) == ["price_spike", "lone_trade"]
+
+
+def test_a_price_that_stays_or_comes_back_slowly_is_no_lone_trade() -> None:
+    for after in ([900.0, 880.0, 50.0], [900.0, 400.0, 50.0]):
+        assert not followed(trades([*CALM, *after])).lone.any()
+
+
+def test_one_interval_at_another_price_is_what_settlement_prices_do() -> None:
+    assert not followed(ticks(list(range(22)), [*CALM, 900.0, 50.2])).lone.any()
