@@ -54,7 +54,7 @@ def features(batch: TickBatch, terms: Terms, followed: Followed) -> Matrix:
     usual = np.maximum(followed.usual, _LEAST)
     limit = np.where(price < 0, terms.low, terms.high)
     bid_depth, ask_depth = batch.floats("bid_depth"), batch.floats("ask_depth")
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         change = np.arcsinh((price - followed.before) / np.maximum(followed.volatility, _LEAST))
         best = batch.floats("bid_quantity") + batch.floats("ask_quantity")
         columns: tuple[Floats | Ints | Mask, ...] = (

@@ -32,7 +32,7 @@ def slipped(price: Floats, row: Positions, state: SeriesState) -> tuple[Mask, Fl
     """
     going = state.slip_ticks[row] > 0
     base = np.where(going, state.slip_base[row], state.last_price[row])
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         decades = np.log10(price / base)
     power = np.where(going, state.slip_power[row], np.rint(np.nan_to_num(decades, nan=0.0, posinf=0.0, neginf=0.0)))
     off = np.abs(decades - power)
@@ -48,5 +48,5 @@ def slipped(price: Floats, row: Positions, state: SeriesState) -> tuple[Mask, Fl
 def returns(price: Floats, row: Positions, state: SeriesState) -> Mask:
     """Say which prices end a slip that was told, and are where they were before it: no spike; before `slipped`."""
     told = state.slip_ticks[row] >= TOLD_AFTER
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return np.asarray(told & (np.abs(np.log10(price / state.slip_base[row])) <= STAYS_WITHIN))
