@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from processors.market.check import TickLimits, check
 from processors.market.clearing import Rule, clear
+from processors.market.terms import terms
 from schemas.errors import MissingColumns
 from schemas.ticks import TickBatch
 from simulators.feeds import aemo, frames, local_clock, numbered, omie
@@ -199,6 +201,43 @@ def test_prices_of_entsoe_keep_both_hours_of_the_autumn_day() -> None:
     assert len(found) == 25
     assert set(np.diff(found.time_us)) == {3_600_000_000}
     assert found.column("interval_s").to_pylist() == [3_600] * 25
+
+
+def test_prices_of_entsoe_are_as_long_as_their_day_has_them() -> None:
+    hours = pd.date_range("2025-09-30 22:00", periods=2, freq="h", tz="Europe/Amsterdam")
+    quarters = pd.date_range("2025-10-01", periods=4, freq="15min", tz="Europe/Amsterdam")
+    index = hours.append(quarters).append(pd.DatetimeIndex(["2025-10-01 02:00"], tz="Europe/Amsterdam"))
+    found = frames.from_entsoe(pd.Series(np.arange(7.0), index=index), MARKETS["epex"], "NL")
+    assert found.column("interval_s").to_pylist()[:6] == [3_600, 3_600, 900, 900, 900, 900]
+
+
+#: Columns that `gridstatus` 0.37 returns, by market, as its sources have them.
+US_FRAMES = {
+    "caiso": ["Time", "Market", "Location Type", "LMP", "Energy", "Congestion", "Loss", "GHG"],
+    "pjm": ["Time", "Market", "Location Id", "Location Name", "LMP", "Energy", "Congestion", "Loss"],
+    "miso": ["Time", "Market", "Location Type", "LMP", "Energy", "Congestion", "Loss"],
+    "nyiso": ["Time", "Market", "Location Type", "LMP", "Energy", "Congestion", "Loss"],
+    "iso_ne": ["Time", "Market", "Location Id", "LMP", "Energy", "Congestion", "Loss"],
+    "spp": ["Time", "Market", "Location Type", "PNode", "LMP", "Energy", "Congestion", "Loss"],
+    "ieso": ["LMP", "Energy", "Congestion", "Loss"],
+    "ercot": ["Time", "Location Type", "Market", "SPP"],
+}
+
+
+@pytest.mark.parametrize("market", sorted(US_FRAMES))
+def test_frames_of_each_us_market_pass_the_checks_of_its_ticks(market: str) -> None:
+    start = pd.date_range("2025-06-01", periods=3, freq="15min", tz=MARKETS[market].timezone)
+    figures = {"LMP": [30.0] * 3, "SPP": [30.0] * 3, "Energy": [27.0] * 3, "Congestion": [2.0] * 3, "Loss": [1.0] * 3}
+    if market == "caiso":
+        figures |= {"Energy": [22.0] * 3, "GHG": [5.0, 5.0, 5.0]}
+    frame = pd.DataFrame(
+        {"Interval Start": start, "Interval End": start + pd.Timedelta(minutes=15), "Location": ["A", "B", "C"]}
+        | {name: figures.get(name, ["x"] * 3) for name in US_FRAMES[market]}
+    )
+    found = frames.from_gridstatus(frame, MARKETS[market])
+    arrived = np.full(3, 1_790_000_000_000_000)
+    assert check(found, terms(found, MARKETS), arrived, TickLimits()).tolist() == [0, 0, 0]
+    assert found.floats("price").tolist() == [30.0] * 3
 
 
 def test_frames_of_gridstatus_bring_their_components() -> None:
