@@ -8,9 +8,13 @@ import pytest
 
 from processors.market.bars import BarPartials, floor_to, merge, summarise
 from processors.market.returns import differences
+from processors.market.terms import terms
 from processors.market.volatility import DECAY, ewma, realised
+from stream.markets import load_markets
+from tests.market_feed import read
 
 HOUR_S = 3_600
+MARKETS = load_markets()
 
 
 @pytest.fixture(scope="module")
@@ -75,3 +79,48 @@ def test_volatility_equals_pandas(prices: pd.DataFrame) -> None:
     )
     shifted = np.sqrt(smoothed).groupby(prices["REGION"]).shift(1)
     assert np.allclose(before, shifted, rtol=1e-9, atol=0, equal_nan=True)
+
+
+FILES = (
+    "dispatch_price_2018-2026_windows",
+    *(f"mms/{table}_{month}" for table in ("DISPATCHPRICE", "TRADINGPRICE") for month in (202001, 202408, 202409)),
+    *(f"price_and_demand/aemo_price_demand_{name}" for name in ("202501_NSW", "202501_QLD", "202502_NSW")),
+)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_hours_and_volatility_of_every_file_equal_pandas(shared_data: Path, name: str) -> None:
+    batch = read(shared_data / "aemo_nem" / f"{name}.csv.gz")
+    table = pd.DataFrame(
+        {
+            "symbol": batch.column("symbol").to_pylist(),
+            "time_us": terms(batch, MARKETS).start_us,
+            "revision": batch.revisions,
+            "price": batch.floats("price"),
+            "quantity": batch.floats("quantity"),
+        }
+    )[[kind == "settlement" for kind in batch.column("kind").to_pylist()]]
+    table = table.sort_values(["symbol", "time_us", "revision"]).drop_duplicates(["symbol", "time_us"], keep="last")
+    table = table.dropna(subset="price").reset_index(drop=True)
+    table["quantity"] = table["quantity"].where(table["quantity"].notna(), 1.0)
+    series = pd.factorize(table["symbol"])[0].astype(np.int64)
+    time_us, price = table["time_us"].to_numpy(), table["price"].to_numpy()
+    start = floor_to(time_us, HOUR_S)
+    bars = summarise(series, start, start + HOUR_S * 10**6, time_us, price, table["quantity"].to_numpy())
+
+    table["hour"], table["money"] = start, table["price"] * table["quantity"]
+    hours = table.groupby(["symbol", "hour"])
+    assert len(bars) == len(hours) > 0
+    found = {"first": bars.open, "max": bars.high, "min": bars.low, "last": bars.close, "count": bars.ticks}
+    for how, values in found.items():
+        assert values.tolist() == hours["price"].agg(how).tolist()
+    assert bars.vwap == pytest.approx((hours["money"].sum() / hours["quantity"].sum()).to_numpy(), rel=1e-9)
+
+    change, expected = differences(series, price), table.groupby("symbol")["price"].diff()
+    _, squares = realised(change, pd.factorize(table["symbol"])[0].astype(np.int64))
+    assert squares == pytest.approx(np.sqrt(expected.pow(2).groupby(table["symbol"]).sum()).to_numpy(), rel=1e-9)
+    count = len(set(series.tolist()))
+    before = ewma(series.astype(np.intp), price, np.full(count, np.nan), np.full(count, np.nan))
+    smoothed = expected.pow(2).groupby(table["symbol"]).transform(lambda x: x.ewm(alpha=1 - DECAY, adjust=False).mean())
+    shifted = np.sqrt(smoothed).groupby(table["symbol"]).shift(1)
+    assert np.allclose(before, shifted, rtol=1e-9, atol=1e-12, equal_nan=True)
