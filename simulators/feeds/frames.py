@@ -49,7 +49,8 @@ def _lengths(time_us: Ints, alone_s: int) -> Ints:
     if len(time_us) < 2:
         return np.full(len(time_us), alone_s, dtype=np.int64)
     apart: Ints = np.diff(time_us) // 1_000_000
-    return np.minimum(np.r_[apart[:1], apart], np.r_[apart, apart[-1:]])
+    nearer: Ints = np.minimum(np.r_[apart[:1], apart], np.r_[apart, apart[-1:]])
+    return nearer
 
 
 def from_gridstatus(frame: Any, market: Market) -> TickBatch:
