@@ -10,10 +10,10 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: help setup fmt check test bench chaos fuzz soak demo schemas lock clean
+.PHONY: help setup fmt check test bench bench-storage chaos fuzz soak demo schemas lock clean
 
 help: ## show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 setup: $(INSTALLED) ## make .venv and install exactly what requirements.lock says
 
@@ -44,6 +44,9 @@ test: setup ## the whole suite, on real servers that come and go with it
 
 bench: setup ## how fast it is, beside its peers, with a table of goals (QUICK=1 for a small run)
 	$(BIN)/python -m tests.bench $(if $(QUICK),--quick) $(ARGS)
+
+bench-storage: setup ## pieces, totals, compression and panels on a database (DATABASE_URL=postgresql://... ROWS=5000000)
+	$(BIN)/python -m tests.bench.storage --rows $(or $(ROWS),5000000) --database-url $(DATABASE_URL) $(ARGS)
 
 chaos: setup ## kill, stop, cut off and fill up, and prove that nothing is lost (TRIALS=100, SEED=7 replays)
 	$(BIN)/python -m tests.chaos $(if $(TRIALS),--trials $(TRIALS)) $(if $(SEED),--seed $(SEED)) --json report-chaos.json $(ARGS)

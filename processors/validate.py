@@ -24,6 +24,7 @@ class Limits:
         voltage_max: [V]; 230 V plus 13 %.
         future_s: how far a meter's clock may be ahead of the reading's arrival [s].
         earliest_s: the earliest credible reading time [s since 1970-01-01 UTC].
+        retention_s: how long readings are kept [s]; one that is older when it arrives could only be dropped again.
         energy_max_kwh: most energy of one interval [kWh]; a 1 GW feed for an hour.
         magnitude_max: largest absolute value of any other measure, in its unit.
     """
@@ -32,6 +33,7 @@ class Limits:
     voltage_max: float = 260.0
     future_s: float = 86_400.0
     earliest_s: float = float(_YEAR_2000_S)
+    retention_s: float = np.inf
     energy_max_kwh: float = 1e6
     magnitude_max: float = 1e9
 
@@ -40,6 +42,7 @@ class Limits:
 FAILURES: tuple[tuple[Reason, str], ...] = (
     (Reason.TIME_IN_FUTURE, "reading_time is further ahead of its arrival than allowed"),
     (Reason.TIME_TOO_OLD, "reading_time is before the earliest credible time"),
+    (Reason.BEYOND_RETENTION, "reading_time is further before its arrival than readings are kept"),
     (Reason.VOLTAGE_IN_OTHER_UNIT, "voltage is credible in dV, cV, mV or kV, not in V"),
     (Reason.VOLTAGE_OUT_OF_RANGE, "voltage is outside the credible range"),
     (Reason.POWER_FACTOR_OUT_OF_RANGE, "power_factor is outside 0 to 1"),
@@ -71,6 +74,8 @@ def validate(batch: ReadingBatch, arrived_us: Ints, limits: Limits) -> Codes:
     failures = (
         batch.time_us > arrived_us + int(limits.future_s * 1e6),
         batch.time_us < int(limits.earliest_s * 1e6),
+        # Of all readings that are too old, so that a replay says the same of each.
+        batch.time_us < arrived_us - limits.retention_s * 1e6,
         _slipped(voltage, limits),
         _outside(voltage, limits.voltage_min, limits.voltage_max),
         _outside(power_factor, 0.0, 1.0),

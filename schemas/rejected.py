@@ -31,6 +31,7 @@ class Reason(StrEnum):
     BAD_TIME = "bad_time"
     TIME_IN_FUTURE = "time_in_future"
     TIME_TOO_OLD = "time_too_old"
+    BEYOND_RETENTION = "beyond_retention"
     VOLTAGE_IN_OTHER_UNIT = "voltage_in_other_unit"
     VOLTAGE_OUT_OF_RANGE = "voltage_out_of_range"
     POWER_FACTOR_OUT_OF_RANGE = "power_factor_out_of_range"

@@ -68,8 +68,10 @@ class PostgresJournal(ABC, Generic[R]):
     async def write(self, delivery: Delivery[R], before_commit: BeforeCommit) -> Stored:
         """Store a delivery in one transaction; see `Store.write`."""
         try:
-            async with self._connected() as connection, connection.transaction():
-                return await self._write(connection, delivery, before_commit)
+            async with self._connected() as connection:
+                await self._make_room(connection, delivery.rows)
+                async with connection.transaction():
+                    return await self._write(connection, delivery, before_commit)
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             refused = await self._refused(delivery.rows, np.arange(len(delivery.rows)))
             if not refused:
@@ -109,6 +111,9 @@ class PostgresJournal(ABC, Generic[R]):
     async def _prepare(self, connection: psycopg.AsyncConnection) -> None:
         """Make ready what a new session needs."""
         await connection.execute(self._table.staging)
+
+    async def _make_room(self, connection: psycopg.AsyncConnection, rows: R) -> None:
+        """Make what the rows need to be stored at all, in a transaction of its own: nobody waits for it."""
 
     @abstractmethod
     async def _follow(self, connection: psycopg.AsyncConnection, delivery: Delivery[R], stored: Stored) -> None:

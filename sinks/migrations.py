@@ -1,6 +1,10 @@
-"""The database schema: numbered SQL files applied in order, each once, whoever starts first."""
+"""The database schema: numbered SQL files applied in order, each once, whoever starts first.
+
+What a database is, TimescaleDB or plain PostgreSQL, is decided when it is migrated first, and stays.
+"""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +13,10 @@ import psycopg
 from schemas.errors import ConfigurationError, ServiceUnavailable
 
 DIRECTORY = Path(__file__).resolve().parent.parent / "infra" / "sql"
-#: Files with this ending are for databases that have the TimescaleDB extension.
-TIMESCALE_ENDING = ".timescaledb.sql"
+#: Files with this ending are for databases that have the TimescaleDB extension, and for those that do not.
+TIMESCALE_ENDING, PLAIN_ENDING = ".timescaledb.sql", ".postgresql.sql"
+#: Compression and continuous aggregates are not in the build under the Apache license that some distributions ship.
+_IS_COMPLETE = "SELECT current_setting('timescaledb.license', true) = 'timescale'"
 _FIND_TIMESCALE = "SELECT installed_version FROM pg_available_extensions WHERE name = 'timescaledb'"
 _CREATE_TIMESCALE = "CREATE EXTENSION IF NOT EXISTS timescaledb"
 #: Any number that nothing else locks: serialises engines that start at the same time.
@@ -57,7 +63,7 @@ def migrate(database_url: str) -> list[str]:
 
 
 def has_timescale(connection: psycopg.Connection) -> bool:
-    """Say whether the TimescaleDB extension is there, creating it in this database where it is installed."""
+    """Say whether all of TimescaleDB is there, creating the extension in this database where it is installed."""
     row = connection.execute(_FIND_TIMESCALE).fetchone()
     if row is None:
         return False
@@ -70,24 +76,27 @@ def has_timescale(connection: psycopg.Connection) -> bool:
         except psycopg.Error:
             # Installed on the machine but not preloaded, or this role may not create it: plain PostgreSQL serves.
             return False
-    return True
+    complete = connection.execute(_IS_COMPLETE).fetchone()
+    return bool(complete and complete[0])
 
 
 def status(connection: psycopg.Connection) -> list[Migration]:
     """Return every file in order, with whether this database has it.
 
     Raises:
-        ConfigurationError: a file that was applied has changed since.
+        ConfigurationError: a file that was applied has changed since, or TimescaleDB has gone.
     """
-    connection.execute(
-        "CREATE TABLE IF NOT EXISTS schema_migrations "
-        "(name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
-    )
+    # Not IF NOT EXISTS: a role that may not make tables may not ask that way either.
+    if connection.execute("SELECT to_regclass('schema_migrations') IS NULL").fetchone() == (True,):
+        connection.execute(
+            "CREATE TABLE schema_migrations "
+            "(name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
+        )
     rows: list[tuple[str, str]] = connection.execute("SELECT name, checksum FROM schema_migrations").fetchall()
     applied = dict(rows)
-    timescale = has_timescale(connection)
+    timescale = _is_timescale(connection, applied)
     migrations = [
-        Migration(path.name, path.read_text(), path.name in applied, timescale or not _for_timescale(path))
+        Migration(path.name, path.read_text(), path.name in applied, _is_for(path.name, timescale=timescale))
         for path in sorted(DIRECTORY.glob("*.sql"))
     ]
     for migration in migrations:
@@ -98,8 +107,22 @@ def status(connection: psycopg.Connection) -> list[Migration]:
     return migrations
 
 
-def _for_timescale(path: Path) -> bool:
-    return path.name.endswith(TIMESCALE_ENDING)
+def _is_timescale(connection: psycopg.Connection, applied: Iterable[str]) -> bool:
+    """Say what a database is; one that began as plain PostgreSQL is so for good."""
+    names = list(applied)
+    if any(name.endswith(PLAIN_ENDING) for name in names):
+        return False
+    found = has_timescale(connection)
+    if not found and any(name.endswith(TIMESCALE_ENDING) for name in names):
+        raise ConfigurationError(
+            "this database was made with TimescaleDB, which is not there or not in its community edition "
+            "(timescaledb.license must be timescale)"
+        )
+    return found
+
+
+def _is_for(name: str, *, timescale: bool) -> bool:
+    return not name.endswith(PLAIN_ENDING if timescale else TIMESCALE_ENDING)
 
 
 def _due(migration: Migration) -> bool:

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 import psycopg
 
+from processors.months import months_of, start_of
 from processors.windows import summarise
 from schemas.delivery import Delivery, Rows, Stored
-from schemas.layout import Ints
+from schemas.layout import Ints, instant_of
 from schemas.meter_class import Codes, class_codes, status_codes
 from schemas.registry import RegistryEntry
 from schemas.rejected import Rejected
@@ -32,6 +33,7 @@ class TimescaleStore(PostgresJournal[Rows]):
     def __init__(self, url: str, *, lateness_s: float) -> None:
         super().__init__(url, READINGS)
         self._lateness_s = lateness_s
+        self._months = frozenset[int]()
 
     async def resolve(self, keys: Sequence[str]) -> tuple[Ints, Ints]:
         """Return meter ids and transformer ids (0 without one); unknown meters are made known first."""
@@ -60,6 +62,21 @@ class TimescaleStore(PostgresJournal[Rows]):
         """Keep what was rejected; one that is there already stays as it is."""
         async with self._connected() as connection:
             await connection.execute(sql.ADD_REJECTED, sql.rejected_arrays(rejected))
+
+    async def _prepare(self, connection: psycopg.AsyncConnection) -> None:
+        """Ask for the months anew: some may have been dropped meanwhile."""
+        await super()._prepare(connection)
+        self._months = frozenset()
+
+    async def _make_room(self, connection: psycopg.AsyncConnection, rows: Rows) -> None:
+        """Make partitions for months that have none; all but the latest of late data are there already."""
+        if not len(rows):
+            return
+        months = frozenset(months_of(rows.batch.time_us).tolist())
+        if not months <= self._months:
+            wanted = [instant_of(int(start_us)) for start_us in start_of(np.array(sorted(months - self._months)))]
+            await connection.execute(sql.ADD_PARTITIONS, (wanted,))
+            self._months |= months
 
     async def _follow(self, connection: psycopg.AsyncConnection, delivery: Delivery[Rows], stored: Stored) -> None:
         """Write what new readings add to their windows, and why some of them are worth watching."""

@@ -15,6 +15,9 @@ COPY_WINDOWS = (
     "voltage_count, voltage_sum_mv, voltage_min, voltage_max, restating) FROM STDIN (FORMAT BINARY)"
 )
 
+# Of the table of readings: not Kafka's. With TimescaleDB there is nothing to do.
+ADD_PARTITIONS = "SELECT add_readings_partitions(%s::timestamptz[])"
+
 START_PARTITION = f"""
 INSERT INTO stream_offsets (topic, topic_id, partition, next_offset, watermark_us)
 VALUES (%s, %s, %s, %s, {NO_WATERMARK_US}) ON CONFLICT DO NOTHING

@@ -5,17 +5,21 @@ from typing import Any
 
 import psycopg
 
-from sinks.migrations import Migration
+from sinks.migrations import PLAIN_ENDING, Migration
 from sinks.migrations import status as migrations_of
 from stream.database import connected
+from stream.storage_status import StorageStatus, storage_status
 
 _TABLES = """
-SELECT c.relname, pg_total_relation_size(c.oid), greatest(s.n_live_tup, c.reltuples::bigint, 0)
+SELECT t.relname, sum(pg_total_relation_size(c.oid))::bigint,
+       sum(greatest(s.n_live_tup, c.reltuples::bigint, 0))::bigint
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_inherits i ON i.inhrelid = c.oid AND c.relispartition
+JOIN pg_class t ON t.oid = coalesce(i.inhparent, c.oid)
 LEFT JOIN pg_stat_user_tables s ON s.relid = c.oid
-WHERE n.nspname = current_schema() AND c.relkind = 'r'
-ORDER BY c.relname
+WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p')
+GROUP BY t.relname ORDER BY t.relname
 """
 #: The table itself is empty there: all rows are in its chunks.
 _HYPERTABLES = """
@@ -48,13 +52,15 @@ class SchemaStatus:
         postgres: version of PostgreSQL.
         timescale: version of TimescaleDB, None on plain PostgreSQL.
         migrations: every migration file.
-        tables: every table.
+        tables: every table; a partition counts for its table.
+        storage: how rows are kept, None in a database from before they were kept so.
     """
 
     postgres: str
     timescale: str | None
     migrations: list[Migration]
     tables: list[TableSize]
+    storage: StorageStatus | None = None
 
     @property
     def product(self) -> str:
@@ -78,6 +84,7 @@ class SchemaStatus:
             ],
             "due": self.due,
             "tables": [{"name": t.name, "size_bytes": t.size_bytes, "rows_estimate": t.rows} for t in self.tables],
+            "storage": None if self.storage is None else self.storage.as_json(),
         }
 
 
@@ -92,10 +99,14 @@ def schema_status(database_url: str) -> SchemaStatus:
         migrations = migrations_of(connection)
         timescale = _one(connection, "SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'")
         tables = {row[0]: TableSize(*row) for row in connection.execute(_TABLES)}
-        if timescale is not None:
+        chunked = timescale is not None and not any(m.applied and m.name.endswith(PLAIN_ENDING) for m in migrations)
+        if chunked:
             tables |= {row[0]: TableSize(*row) for row in connection.execute(_HYPERTABLES)}
         version = _one(connection, "SHOW server_version") or "of unknown version"
-        return SchemaStatus(version.split()[0], timescale, migrations, list(tables.values()))
+        storage = storage_status(connection, timescale=chunked)
+        return SchemaStatus(
+            version.split()[0], timescale if chunked else None, migrations, list(tables.values()), storage
+        )
 
 
 def _one(connection: psycopg.Connection, query: str) -> str | None:

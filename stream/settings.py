@@ -8,6 +8,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     SecretStr,
@@ -17,7 +18,9 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from processors.judge import Judging
+from processors.validate import Limits
 from schemas.errors import ConfigurationError
+from sinks.upkeep import Retention
 from stream.stack.settings import StackSettings
 
 PREFIX = "METERSTREAM_"
@@ -114,6 +117,31 @@ class EstimateSettings(_Group):
     pause_s: PositiveFloat = Field(default=5.0, description="how often what has become due is looked for")
 
 
+class RetentionSettings(_Group):
+    """How long rows are kept; 0 is for ever. What is dropped is a week older still: Kafka may still have its record."""
+
+    readings_days: NonNegativeInt = Field(
+        default=731, description="readings [d]; one that is older when it arrives is rejected; 731: 24 months"
+    )
+    ticks_days: NonNegativeInt = Field(default=0, description="market ticks [d]")
+    alerts_days: NonNegativeInt = Field(default=0, description="alerts [d]")
+    rejected_days: NonNegativeInt = Field(default=0, description="what was rejected [d]")
+    compress_after_days: PositiveInt = Field(
+        default=14,
+        description="with TimescaleDB: chunks of readings and ticks are compressed this long after their end [d]",
+    )
+
+    @property
+    def kept(self) -> Retention:
+        """How long rows are kept."""
+        return Retention(**{name: getattr(self, name) for name in Retention.__dataclass_fields__})
+
+    @property
+    def limits(self) -> Limits:
+        """What a reading may hold."""
+        return Limits(retention_s=self.readings_days * 86_400.0) if self.readings_days else Limits()
+
+
 class FeedSettings(_Group):
     """Published market files."""
 
@@ -164,6 +192,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     scoring: ScoringSettings = ScoringSettings()
     estimates: EstimateSettings = EstimateSettings()
+    retention: RetentionSettings = RetentionSettings()
     feed: FeedSettings = FeedSettings()
     models: ModelSettings = ModelSettings()
 

@@ -1,5 +1,6 @@
 """Fixtures that every kind of test may use."""
 
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,9 @@ from stream.stack.stack import LocalStack
 settings.register_profile("quick", max_examples=10, deadline=None)
 settings.register_profile("thorough", max_examples=100, deadline=None)
 settings.load_profile("thorough")
+
+# Recordings are years old: what retention does is tested where it is meant.
+os.environ.setdefault("METERSTREAM_RETENTION__READINGS_DAYS", "0")
 
 _LOOPBACK = ("127.", "::1", "localhost")
 

@@ -25,6 +25,7 @@ DOCUMENTS = (
     "BENCHMARKS.md",
     "TUNING.md",
     "SIMULATOR.md",
+    "STORAGE.md",
     "VEE.md",
     "CHANGELOG.md",
 )

@@ -1,19 +1,25 @@
 """`meterstream db`: the database schema."""
 
+import asyncio
 import json
 import sys
+from datetime import UTC, datetime
 
 import click
 from rich.filesize import decimal
+from rich.markup import escape
 from rich.table import Table
 
 from sinks.migrations import Migration
 from sinks.migrations import migrate as apply
+from sinks.totals import catch_up
+from sinks.upkeep import keep_up
 from stream import settings
 from stream.cli.console import output
 from stream.cli.errors import plain_errors
 from stream.endpoints import resolve
 from stream.schema_status import SchemaStatus, schema_status
+from stream.storage_status import StorageStatus
 
 
 @click.group()
@@ -54,8 +60,29 @@ def migrate(as_json: bool) -> None:
 @db.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @plain_errors
+def maintain(as_json: bool) -> None:
+    """Make room for readings to come, drop what is older than METERSTREAM_RETENTION__ says, sum up what is new.
+
+    With TimescaleDB this sets its policies, which do the rest. Workers do it by themselves; safe to run at any time.
+
+    Example: METERSTREAM_RETENTION__READINGS_DAYS=366 meterstream db maintain
+    """
+    url, retention = _url(), settings.load().retention
+    done = asyncio.run(keep_up(url, retention.kept)) + asyncio.run(catch_up(url, retention.readings_days))
+    if as_json:
+        click.echo(json.dumps({"done": done}))
+        return
+    for line in done or ["nothing to do"]:
+        click.echo(line)
+
+
+@db.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@plain_errors
 def status(as_json: bool) -> None:
-    """Show what the database is, which migrations it has, and how much is in its tables (an estimate).
+    """Show what the database is, its migrations, how much its tables hold (an estimate), and how they are kept.
+
+    That is: pieces by time, what compression brings, and policies and jobs of the engine with their last runs.
 
     The exit code is 1 if a migration is still to be applied.
 
@@ -82,6 +109,38 @@ def _print(found: SchemaStatus) -> None:
     for item in found.tables:
         table.add_row(item.name, f"{item.rows:,}", decimal(item.size_bytes))
     console.print(table)
+    if found.storage is not None:
+        _print_storage(found.storage)
+
+
+def _print_storage(found: StorageStatus) -> None:
+    console = output()
+    pieces = Table("kept in pieces", "since", "until", box=None, header_style="bold")
+    for title in ("pieces", "compressed", "ratio"):
+        pieces.add_column(title, justify="right", no_wrap=True)
+    for item in found.pieces:
+        ratio = "-" if item.ratio is None else f"{item.ratio:.1f}"
+        pieces.add_row(item.table, _day(item.since), _day(item.until), str(item.pieces), str(item.compressed), ratio)
+    console.print()
+    console.print(pieces)
+    jobs = Table("job", "set to", "last run", "outcome", box=None, header_style="bold")
+    jobs.add_column("runs", justify="right")
+    jobs.add_column("failures", justify="right")
+    for job in found.jobs:
+        failures = f"[red]{job.failures}[/]" if job.failures else "0"
+        jobs.add_row(job.job, job.what, _minute(job.ran_at), escape(job.outcome) or "-", str(job.runs), failures)
+    console.print()
+    console.print(jobs)
+    if found.days_waiting or found.records_waiting:
+        console.print(f"totals wait for {found.records_waiting:,} records and {found.days_waiting:,} days")
+
+
+def _day(at: datetime | None) -> str:
+    return "-" if at is None else f"{at.astimezone(UTC):%Y-%m-%d}"
+
+
+def _minute(at: datetime | None) -> str:
+    return "never" if at is None else f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _state(migration: Migration) -> str:

@@ -60,7 +60,10 @@ def reconcile(since: datetime | None, until: datetime | None, topics: tuple[str,
     chosen = settings.load()
     endpoints = resolve(chosen, needs=("kafka_url", "database_url"))
     request = Request(endpoints, chosen.worker.app_id, since, until)
-    subjects = {METERS_RAW.name: readings(), MARKET_RAW.name: ticks(load_markets(chosen.markets_file))}
+    subjects = {
+        METERS_RAW.name: readings(chosen.retention.limits),
+        MARKET_RAW.name: ticks(load_markets(chosen.markets_file)),
+    }
     found = list[Reconciliation]()
     for topic in topics or _TOPICS:
         with _progress() as watch:

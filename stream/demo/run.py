@@ -200,7 +200,9 @@ class Demo:
 
     def _prove(self) -> Reconciliation:
         request = Request(self._endpoints, self._settings.worker.app_id, since=self._since)
-        proof = reconcile(request, readings(), lambda _done, _total: self._look("checking"))
+        proof = reconcile(
+            request, readings(self._settings.retention.limits), lambda _done, _total: self._look("checking")
+        )
         self._look("done")
         return proof
 

@@ -53,14 +53,14 @@ class Subject:
         return f"{self.noun} {name} at {instant_of(int(batch.time_us[row])).isoformat()}"
 
 
-def readings() -> Subject:
-    """Readings of meters."""
+def readings(limits: Limits) -> Subject:
+    """Readings of meters, by the limits of the worker."""
     return Subject(
         noun="meter",
         raw=METERS_RAW.name,
         rejected=METERS_REJECTED.name,
         kind=ReadingBatch,
-        validate=lambda batch, arrived_us: validate(batch, arrived_us, Limits()),
+        validate=lambda batch, arrived_us: validate(batch, arrived_us, limits),
         failures=FAILURES,
         names=lambda batch: batch.meter_number,
         key=("meter_number", "reading_time"),

@@ -199,7 +199,9 @@ class PostgresServer:
         with self._as_superuser("postgres") as connection:
             if connection.execute("select 1 from pg_roles where rolname = %s", [DATABASE]).fetchone() is None:
                 password = sql.Literal(self.password())
-                connection.execute(sql.SQL("create role {} login createdb password {}").format(name, password))
+                connection.execute(
+                    sql.SQL("create role {} login createdb createrole password {}").format(name, password)
+                )
             if connection.execute("select 1 from pg_database where datname = %s", [DATABASE]).fetchone() is None:
                 connection.execute(sql.SQL("create database {} owner {}").format(name, name))
         if self.has_timescale():

@@ -28,6 +28,8 @@ from schemas.topics import (
     TopicSpec,
 )
 from sinks.sink import Store
+from sinks.totals import catch_up
+from sinks.upkeep import keep_up
 from stream.market.overdue import OverdueWatch
 from stream.metrics import WorkerMetrics
 from stream.settings import Settings
@@ -39,6 +41,7 @@ from stream.worker.estimates import keep_estimating
 from stream.worker.fetches import FetchTransport
 from stream.worker.keepers import Keeper
 from stream.worker.lane import Lane, Source, open_lane
+from stream.worker.maintain import again_and_again
 from stream.worker.outboxes import OutboxPublisher
 from stream.worker.plans import Sinks, readings_plan, ticks_plan
 from stream.worker.producer import KafkaProducer, producer_settings
@@ -52,6 +55,10 @@ _log = structlog.get_logger("worker")
 EXIT_FAILED = 70
 #: Fetches of a topic, of up to 1 MB each, that wait to be taken.
 _FETCHES = 16
+#: How often the database is looked after [s].
+_UPKEEP_S = 3_600.0
+#: How often new readings are summed up [s].
+_TOTALS_S = 30.0
 #: Side topics are taken after this wait [s].
 _SOON_S = 0.5
 
@@ -139,9 +146,8 @@ def build_app(
     metrics = WorkerMetrics(registry, levels=settings.scoring.levels)
     serving = ModelServing(Registry(settings.models_dir), settings.models, metrics)
     serving.refresh()
-    readings = open_lane(
-        app, settings, endpoints, readings_plan(meters, sinks, serving, rules, settings.scoring.judging), metrics
-    )
+    plan = readings_plan(meters, sinks, serving, rules, settings.scoring.judging, settings.retention.limits)
+    readings = open_lane(app, settings, endpoints, plan, metrics)
     of_ticks = WorkerMetrics(registry, "market")
     tick_models = _tick_models(settings, of_ticks)
     ticks = open_lane(app, settings, endpoints, ticks_plan(market, sinks, markets, tick_models), of_ticks)
@@ -167,6 +173,10 @@ def build_app(
     bars = OutboxPublisher(producer, sinks.bars, MARKET_BARS.name, lambda bar: f"{bar.market}/{bar.symbol}", behind)
     app.task(bars.run)
     app.task(rules.run)
+    upkeep = partial(keep_up, endpoints.database_url, settings.retention.kept)
+    app.task(partial(again_and_again, upkeep, _UPKEEP_S))
+    totals = partial(catch_up, endpoints.database_url, settings.retention.readings_days)
+    app.task(partial(again_and_again, totals, _TOTALS_S))
     overdue = OverdueWatch(lambda: _series(ticks), behind, sinks.ticks, producer)
     app.task(partial(overdue.run, app))
     return built

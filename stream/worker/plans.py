@@ -57,10 +57,10 @@ def described_by(store: Store) -> Describe:
 
 
 def readings_plan(
-    source: Source, sinks: Sinks, serving: ModelServing, rules: RuleBook, judging: Judging
+    source: Source, sinks: Sinks, serving: ModelServing, rules: RuleBook, judging: Judging, limits: Limits
 ) -> Plan[Step, Rows]:
     """Return what is special to readings."""
-    topic, limits = source.topic.name, Limits()
+    topic = source.topic.name
 
     return Plan(
         source=source,

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
-from sinks.migrations import migrate
+from sinks.migrations import has_timescale, migrate
 from sinks.sink import Latest, Store
 from stream.stack.endpoints import Endpoints
 from tests.contracts import found
@@ -41,6 +41,32 @@ def database_url(stack: Endpoints) -> Iterator[str]:
     # A new connection: other tests of the session may have killed the server meanwhile.
     with psycopg.connect(stack.database_url, autocommit=True) as connection:
         connection.execute(f"DROP SCHEMA {name} CASCADE")
+
+
+@pytest.fixture
+def empty(stack: Endpoints) -> Iterator[str]:
+    """An empty schema in the stack's database."""
+    name = unique("empty").strip("-").replace("-", "_")
+    with psycopg.connect(stack.database_url, autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA {name}")
+        yield f"{stack.database_url}?options={quote(f'-c search_path={name},public')}"
+        connection.execute(f"DROP SCHEMA {name} CASCADE")
+
+
+@pytest.fixture
+def only_plain(empty: str) -> None:
+    """Skips where the database has TimescaleDB."""
+    with psycopg.connect(empty, autocommit=True) as connection:
+        if has_timescale(connection):
+            pytest.skip("this PostgreSQL has TimescaleDB")
+
+
+@pytest.fixture
+def only_timescale(empty: str) -> None:
+    """Skips where the database has no TimescaleDB."""
+    with psycopg.connect(empty, autocommit=True) as connection:
+        if not has_timescale(connection):
+            pytest.skip("no TimescaleDB here: METERSTREAM_STACK_POSTGRES_BIN can name a PostgreSQL that has it")
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,7 @@
 """Migrations: applied once each, whoever starts first, and a file that was changed afterwards is refused."""
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -11,24 +9,17 @@ import pytest
 from schemas.errors import ConfigurationError, ServiceUnavailable
 from sinks import migrations
 from sinks.migrations import DIRECTORY, has_timescale, migrate, status
-from stream.stack.endpoints import Endpoints
-from tests.contracts.backings import unique
 
 pytestmark = pytest.mark.integration
 
 
-@pytest.fixture
-def empty(stack: Endpoints) -> Iterator[str]:
-    """An empty schema in the stack's database."""
-    name = unique("migrations").strip("-").replace("-", "_")
-    with psycopg.connect(stack.database_url, autocommit=True) as connection:
-        connection.execute(f"CREATE SCHEMA {name}")
-        yield f"{stack.database_url}?options={quote(f'-c search_path={name},public')}"
-        connection.execute(f"DROP SCHEMA {name} CASCADE")
+def files() -> list[Path]:
+    return sorted(DIRECTORY.glob("*.sql"))
 
 
 def plain_files() -> list[str]:
-    return [path.name for path in sorted(DIRECTORY.glob("*.sql")) if ".timescaledb." not in path.name]
+    """Those for every database."""
+    return [path.name for path in files() if path.name.count(".") == 1]
 
 
 def test_every_file_is_applied_once_and_the_second_time_there_is_nothing_to_do(empty: str) -> None:
@@ -120,6 +111,26 @@ def test_without_timescale_plain_tables_serve(empty: str) -> None:
         assert not any(file.applies for file in status(connection) if ".timescaledb." in file.name)
 
 
+def test_a_database_that_began_plain_stays_so_when_timescale_appears(
+    empty: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with psycopg.connect(empty, autocommit=True) as connection:
+        monkeypatch.setattr(migrations, "has_timescale", lambda _: False)
+        migrate(empty)
+        monkeypatch.setattr(migrations, "has_timescale", lambda _: True)
+        assert not any(file.applies for file in status(connection) if ".timescaledb." in file.name)
+    assert migrate(empty) == []
+
+
+def test_a_database_of_timescale_is_not_taken_for_a_plain_one(empty: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with psycopg.connect(empty, autocommit=True) as connection:
+        status(connection)
+        connection.execute("INSERT INTO schema_migrations VALUES ('002_hypertable.timescaledb.sql', '')")
+        monkeypatch.setattr(migrations, "has_timescale", lambda _: False)
+        with pytest.raises(ConfigurationError, match="TimescaleDB"):
+            status(connection)
+
+
 @pytest.mark.timescale
 def test_with_timescale_readings_are_a_hypertable(empty: str) -> None:
     with psycopg.connect(empty, autocommit=True) as connection:
@@ -139,4 +150,4 @@ def test_an_extension_that_ends_the_session_does_not_end_the_migration(
     # As TimescaleDB does where it is installed and not preloaded.
     monkeypatch.setattr(migrations, "_FIND_TIMESCALE", "SELECT NULL::text")
     monkeypatch.setattr(migrations, "_CREATE_TIMESCALE", "SELECT pg_terminate_backend(pg_backend_pid())")
-    assert migrate(empty) == plain_files()
+    assert migrate(empty) == [path.name for path in files() if ".timescaledb." not in path.name]

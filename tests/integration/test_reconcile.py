@@ -140,6 +140,7 @@ def test_a_changed_value_is_seen(stored: LocalStack, database: psycopg.Connectio
 
 
 def test_a_row_from_nowhere_is_seen(stored: LocalStack, database: psycopg.Connection) -> None:
+    database.execute("SELECT add_readings_partitions(ARRAY[timestamptz '2023-01-01T00:00:00Z'])")
     database.execute(
         "INSERT INTO meter_readings "
         "(meter_id, reading_time, quality_flag, source_partition, source_offset, arrived_at) "

@@ -39,6 +39,7 @@ def said(stack: Endpoints) -> Iterator[str]:
     with psycopg.connect(url, autocommit=True) as connection:
         for number in (1, 2):
             connection.execute("INSERT INTO smart_meters (meter_number) VALUES (%s)", [f"M{number:08d}"])
+        connection.execute("SELECT add_readings_partitions(%s)", [[NOON]])
         for meter, minutes, flag in ((1, 15, "anomaly"), (1, 30, "normal"), (2, 45, "warning"), (2, 600, "warning")):
             connection.execute(
                 "INSERT INTO meter_readings (meter_id, reading_time, quality_flag, source_partition, source_offset, "

@@ -52,6 +52,17 @@ def test_time_begins_in_2000() -> None:
     assert reasons(reading_time=times) == [Reason.TIME_TOO_OLD, None, None]
 
 
+def test_a_reading_may_be_as_old_as_readings_are_kept_and_not_a_microsecond_older() -> None:
+    limits = Limits(retention_s=86_400.0)
+    times = [START_US - DAY_US - 1, START_US - DAY_US, START_US]
+    assert reasons(limits, reading_time=times) == [Reason.BEYOND_RETENTION, None, None]
+    assert reasons(Limits(), reading_time=times) == [None, None, None]
+
+
+def test_a_time_that_nobody_believes_is_not_called_too_old_to_keep() -> None:
+    assert reasons(Limits(retention_s=86_400.0), reading_time=[0]) == [Reason.TIME_TOO_OLD]
+
+
 def test_each_reading_is_judged_by_its_own_arrival() -> None:
     found = batch("M1", [START_US + 2 * DAY_US] * 2)
     codes = validate(found, np.array([START_US, START_US + 2 * DAY_US]), Limits())

@@ -25,7 +25,7 @@ def test_the_same_readings_and_the_same_rejects_as_the_worker() -> None:
     step = flow.process([Record(at, value, None, ARRIVED_US) for at, value in enumerate(PAYLOADS)])
     assert step is not None
 
-    examined = examine([Raw(3, at, value, None, ARRIVED_US) for at, value in enumerate(PAYLOADS)], readings())
+    examined = examine([Raw(3, at, value, None, ARRIVED_US) for at, value in enumerate(PAYLOADS)], readings(Limits()))
 
     assert examined.batch.records.equals(step.batch.records)
     assert examined.offset.tolist() == step.offset.tolist()
@@ -35,7 +35,7 @@ def test_the_same_readings_and_the_same_rejects_as_the_worker() -> None:
 
 def test_every_reading_keeps_its_partition_and_record() -> None:
     raws = [Raw(partition, 10 + partition, PAYLOADS[3], None, ARRIVED_US) for partition in (5, 2)]
-    examined = examine(raws, readings())
+    examined = examine(raws, readings(Limits()))
     assert examined.partition.tolist() == [5, 2]
     assert examined.offset.tolist() == [15, 12]
     assert examined.record.tolist() == [0, 1]
