@@ -79,9 +79,16 @@ def _steps(component: str) -> Callable[[Field], None]:
     names = [step.name for step in (WORKER_STEPS if component == "worker" else BRIDGE_STEPS)]
 
     def act(on: Field) -> None:
-        for name in on.random.sample(names, 2):
-            on.pause(0.2, 1.5)
-            _trap(on, component, Trap(name, on.random.choice([0, 0, 1, 3]), KILL))
+        # A process that takes long to start again must not find the load over: it would come to no further step.
+        on.feeder.keep_back(0.4)
+        try:
+            for name in on.random.sample(names, 2):
+                on.pause(0.2, 1.5)
+                _trap(on, component, Trap(name, on.random.choice([0, 0, 1, 3]), KILL))
+                on.crew.wait_ready()
+                on.feeder.let_go()
+        finally:
+            on.feeder.let_go()
 
     return act
 

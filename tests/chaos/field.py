@@ -103,6 +103,7 @@ class Feeder(threading.Thread):
         )
         self._ending = threading.Event()
         self._undelivered: list[str] = []
+        self._kept_back, self._let_go = len(load.sends), threading.Event()
         self.handed: list[tuple[float, int]] = []
         self.failure: str | None = None
 
@@ -116,13 +117,23 @@ class Feeder(threading.Thread):
     def give_up(self) -> None:
         self._ending.set()
 
+    def keep_back(self, share: float) -> None:
+        """Keep a share of the load until `let_go`, for a fault that needs readings to come when it is ready."""
+        self._kept_back = round(len(self._load.sends) * (1 - share))
+
+    def let_go(self) -> None:
+        """Send what was kept back, at the pace of the load from now on."""
+        self._let_go.set()
+
     def _stopped(self) -> bool:
         return self._ending.is_set()
 
     def _send_all(self) -> None:
         started, sent = time.monotonic(), 0
         different: set[tuple[str, object]] = set()
-        for send in self._load.sends:
+        for number, send in enumerate(self._load.sends):
+            if number == self._kept_back:
+                started += self._wait_to_be_let_go()
             due = started + sent / self._load.rate
             while (left := due - time.monotonic()) > 0:
                 self._transport.wait(min(left, 0.05))
@@ -131,6 +142,14 @@ class Feeder(threading.Thread):
             sent += len(send.rows) or 1
             different.update((row.meter, row.time) for row in send.rows)
             self.handed.append((time.monotonic(), len(different)))
+
+    def _wait_to_be_let_go(self) -> float:
+        """Return how long it took [s]."""
+        began = time.monotonic()
+        while not self._let_go.is_set() and not self._ending.is_set():
+            self._transport.wait(0.05)
+            self._producer.poll(0)
+        return time.monotonic() - began
 
     def _send(self, send: Send) -> None:
         if send.key is None:

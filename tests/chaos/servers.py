@@ -1,5 +1,6 @@
 """The local stack behind proxies, and (where the machine permits) its database on a disk that can be filled up."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -65,11 +66,18 @@ class Disk:
 
     def fill(self, left_bytes: int) -> int:
         """Leave no more than this much room; return how many bytes were taken."""
-        room = os.statvfs(self._folder)
-        size = max(0, room.f_bavail * room.f_frsize - left_bytes)
-        with self._filler.open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, max(1, size))
-        return size
+        while True:
+            room = os.statvfs(self._folder)
+            size = max(1, room.f_bavail * room.f_frsize - left_bytes)
+            with self._filler.open("wb") as file:
+                try:
+                    os.posix_fallocate(file.fileno(), 0, size)
+                except OSError as error:
+                    # The database has written since the room was measured.
+                    if error.errno != errno.ENOSPC or size == 1:
+                        raise
+                else:
+                    return size
 
     def clear(self) -> None:
         """Give the room back."""

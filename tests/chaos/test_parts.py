@@ -1,6 +1,7 @@
 """The parts of the chaos suite that need no servers: they must be right before they may judge."""
 
 import asyncio
+import errno
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -19,6 +21,7 @@ from tests.chaos import report
 from tests.chaos.load import EPOCH, SPIKE, Mix, Row, Send, make_load
 from tests.chaos.oracle import expected
 from tests.chaos.proxy import LOOPBACK, Proxy
+from tests.chaos.servers import Disk
 from tests.chaos.steps import BEFORE, BRIDGE_STEPS, KILL, WORKER_STEPS, FalseClock, Step, Trap, Trapdoor, place, wrapped
 from tests.chaos.trial import Progress, Result, _catch_up, _recovery, kind_of
 
@@ -42,6 +45,19 @@ def test_a_load_holds_something_of_everything() -> None:
     assert any(len(send.rows) > 1 for send in load.sends)
     times = [row.time for row in rows if row.meter == rows[0].meter]
     assert times != sorted(times)  # late ones
+
+
+def test_a_disk_is_filled_although_somebody_writes_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    room, taken = iter([9_000, 5_000]), list[int]()
+
+    def allocate(_file: int, _start: int, size: int) -> None:
+        if size > 5_000:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        taken.append(size)
+
+    monkeypatch.setattr(os, "statvfs", lambda _path: SimpleNamespace(f_bavail=next(room), f_frsize=1))
+    monkeypatch.setattr(os, "posix_fallocate", allocate)
+    assert [Disk(tmp_path).fill(1_000)] == taken == [4_000]
 
 
 def test_the_oracle_counts_a_reading_once_and_keeps_what_came_first() -> None:
