@@ -63,6 +63,7 @@ demo: setup ## everything from nothing: servers, engine, a simulated fleet, a li
 
 schemas: setup ## write the JSON Schema files and the tables of NOMENCLATURE.md anew
 	$(BIN)/python -m schemas.json_schema
+	$(BIN)/python -m schemas.asyncapi
 	$(BIN)/python -m tests.documents
 
 lock: setup ## pin every dependency anew (ARGS=--upgrade for the newest versions)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from schemas.alert_events import AlertEvent, AlertState
 from schemas.alerts import Alert
 from schemas.bars import Bar
 from schemas.missing import MissingData
@@ -24,7 +25,9 @@ _MODELS: Mapping[str, tuple[type[BaseModel], Literal["validation", "serializatio
     "tick": (Tick, "validation"),
     "registry_entry": (RegistryEntry, "validation"),
     "rejected": (Rejected, "serialization"),
-    "alert": (Alert, "serialization"),
+    "alert_sign": (Alert, "serialization"),
+    "alert_event": (AlertEvent, "serialization"),
+    "alert_state": (AlertState, "serialization"),
     "window_aggregate": (WindowAggregate, "serialization"),
     "missing_data": (MissingData, "serialization"),
     "bar": (Bar, "serialization"),

@@ -42,7 +42,9 @@ METERS_MISSING = TopicSpec("meters.missing", key="meter_number", retention_s=30 
 MARKET_RAW = TopicSpec("market.raw", key="market/symbol")
 MARKET_BARS = TopicSpec("market.bars", key="market/symbol")
 MARKET_REJECTED = TopicSpec("market.rejected", key="reject_id", retention_s=30 * 86_400)
+ALERT_SIGNS = TopicSpec("alerts.signs", key="element", retention_s=30 * 86_400)
 ALERTS = TopicSpec("alerts", key="element", retention_s=30 * 86_400)
+ALERTS_STATE = TopicSpec("alerts.state", key="alert_id", retention_s=None)
 
 TOPICS = (
     METERS_RAW,
@@ -54,7 +56,9 @@ TOPICS = (
     MARKET_RAW,
     MARKET_BARS,
     MARKET_REJECTED,
+    ALERT_SIGNS,
     ALERTS,
+    ALERTS_STATE,
 )
 
 #: MQTT topic filters of the feeds; the bridge subscribes to them, publishers write below them.

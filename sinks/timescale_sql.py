@@ -139,8 +139,8 @@ def _add_many(table: str, fields: dict[str, str]) -> str:
     return f"INSERT INTO {table} ({', '.join(fields)}) SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"  # noqa: S608 - names are constants of this module
 
 
-ADD_ALERTS = _add_many("alerts", _ALERT_FIELDS)
 ADD_EXPLANATIONS = _add_many("reading_explanations", _EXPLANATION_FIELDS)
+ADD_ALERTS = _add_many("alert_signs", _ALERT_FIELDS)
 ADD_REJECTED = _add_many("rejected_readings", _REJECTED_FIELDS)
 
 

@@ -43,7 +43,7 @@ class Retention:
     Attributes:
         readings_days: readings.
         ticks_days: market ticks.
-        alerts_days: alerts.
+        alerts_days: alerts that have ended, with their history, and signs.
         rejected_days: what was rejected.
         compress_after_days: age from which chunks are compressed, with TimescaleDB.
     """
@@ -103,7 +103,10 @@ async def keep_up(url: str, retention: Retention) -> list[str]:
             done += await _delete(connection, "market_ticks", "tick_time", retention.ticks_days)
         else:
             done = await _policies(connection, retention)
-        done += await _delete(connection, "alerts", "occurred_at", retention.alerts_days)
+        done += await _delete(connection, "reading_explanations", "reading_time", retention.readings_days)
+        done += await _delete(connection, "alert_signs", "occurred_at", retention.alerts_days)
+        # What stands has not ended, however old it is.
+        done += await _delete(connection, "alerts", "ended_at", retention.alerts_days)
         return done + await _delete(connection, "rejected_readings", "rejected_at", retention.rejected_days)
 
 

@@ -1,4 +1,4 @@
-"""The engine as child processes: bridges and workers, started again when they fail, stopped in order."""
+"""The engine as child processes: bridges, workers and an alert desk, started again when they fail, stopped in order."""
 
 import signal
 import subprocess
@@ -148,13 +148,14 @@ class Member(threading.Thread):
 
 
 class Engine:
-    """Some bridges and workers below one local directory; a context manager.
+    """Some bridges, workers and alert desks below one local directory; a context manager.
 
     Args:
         local_dir: where they keep their notes and logs.
         environment: variables on top of this process's own: where the services are.
         bridges: how many.
         workers: how many.
+        desks: how many alert desks; one of them is active.
         tell: told about failures and restarts, a line at a time.
         due: the first start waits until it says True.
     """
@@ -166,6 +167,7 @@ class Engine:
         *,
         bridges: int,
         workers: int,
+        desks: int = 1,
         tell: Tell,
         due: Callable[[], bool] = lambda: True,
     ) -> None:
@@ -174,6 +176,7 @@ class Engine:
         logs("").parent.mkdir(parents=True, exist_ok=True)
         names = [("bridge", number) for number in range(1, bridges + 1)]
         names += [("worker", number) for number in range(1, workers + 1)]
+        names += [("alerts", number) for number in range(1, desks + 1)]
         self.members = [
             Member(
                 f"{component}-{number}",
@@ -207,7 +210,7 @@ class Engine:
 
     def stop(self) -> None:
         """Stop in the order of the flow: bridges first, so that workers have nothing new to begin with."""
-        for component in ("bridge", "worker"):
+        for component in ("bridge", "worker", "alerts"):
             members = [member for member in self.members if member.name.startswith(component) and member.is_alive()]
             for member in members:
                 member.end()

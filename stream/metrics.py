@@ -170,6 +170,25 @@ class WorkerMetrics:
                 self.rules.labels(rule.id, result).inc(int(((masks >> rule.bit) & 1).sum()))
 
 
+class DeskMetrics:
+    """What an alert desk counts.
+
+    Args:
+        registry: where `/metrics` reads it.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.signs = Counter("meterstream_alerts_signs_total", "Signs taken.", registry=registry)
+        self.events = Counter("meterstream_alerts_events_total", "Changes of alerts in Kafka.", registry=registry)
+        self.seconds = Histogram(
+            "meterstream_alerts_step_seconds",
+            "Time of each step of the desk.",
+            ["step"],
+            buckets=_LATENCY_BUCKETS_S,
+            registry=registry,
+        )
+
+
 class FeedMetrics:
     """What a feed counts.
 

@@ -31,7 +31,7 @@ class Session:
 
     Attributes:
         endpoints: where the services are.
-        engine: the bridges and workers that were started here.
+        engine: the processes that were started here.
     """
 
     endpoints: Endpoints

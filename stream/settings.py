@@ -124,7 +124,7 @@ class RetentionSettings(_Group):
         default=731, description="readings [d]; one that is older when it arrives is rejected; 731: 24 months"
     )
     ticks_days: NonNegativeInt = Field(default=0, description="market ticks [d]")
-    alerts_days: NonNegativeInt = Field(default=0, description="alerts [d]")
+    alerts_days: NonNegativeInt = Field(default=0, description="signs, and alerts that have ended [d]")
     rejected_days: NonNegativeInt = Field(default=0, description="what was rejected [d]")
     compress_after_days: PositiveInt = Field(
         default=14,
@@ -169,6 +169,13 @@ class ModelSettings(_Group):
     drift_days: PositiveFloat = Field(default=7.0, description="drift is told once in so much event time [d]")
 
 
+class AlertSettings(_Group):
+    """What becomes of alerts."""
+
+    rules_file: Path | None = Field(default=None, description="rules of alerts (TOML) in place of the engine's own")
+    metrics_port: int = Field(default=0, ge=0, description="HTTP port of /metrics and /health; 0 finds a free one")
+
+
 class Settings(BaseSettings):
     """Everything that can be set; nested ones as `METERSTREAM_BRIDGE__LINGER_MS=20`."""
 
@@ -195,6 +202,7 @@ class Settings(BaseSettings):
     retention: RetentionSettings = RetentionSettings()
     feed: FeedSettings = FeedSettings()
     models: ModelSettings = ModelSettings()
+    alerts: AlertSettings = AlertSettings()
 
     @property
     def feeds_dir(self) -> Path:

@@ -12,6 +12,7 @@ from pydantic_core import PydanticUndefined
 
 from processors.vee.catalogue import RULES
 from processors.vee.rule_set import RuleSettings
+from schemas.alert_events import AlertEvent, AlertNews, AlertState
 from schemas.alerts import Alert
 from schemas.bars import Bar
 from schemas.markets import DAY_S, Market
@@ -138,7 +139,10 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "market": _model(Market),
     "markets": _markets,
     "registry": _model(RegistryEntry),
-    "alert": _model(Alert),
+    "sign": _model(Alert),
+    "alert": _model(AlertState),
+    "event": _model(AlertEvent),
+    "news": _model(AlertNews),
     "rejected": _model(Rejected),
     "window": _model(WindowAggregate),
     "missing": _model(MissingData),

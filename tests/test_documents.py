@@ -27,6 +27,7 @@ DOCUMENTS = (
     "SIMULATOR.md",
     "STORAGE.md",
     "VEE.md",
+    "ALERTS.md",
     "CHANGELOG.md",
 )
 ROOMS = ("schemas", "processors", "models", "sinks", "simulators", "stream", "infra", "tests")

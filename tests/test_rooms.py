@@ -28,6 +28,10 @@ def named(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+#: It opens nothing, whatever its package does.
+ARITHMETIC_OF_TEXT = {"urllib.parse"}
+
+
 def test_imports_point_one_way() -> None:
     program = Path(sys.executable).with_name("lint-imports")
     done = subprocess.run([program, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -42,7 +46,9 @@ def test_arithmetic_and_shapes_import_nothing_from_outside(path: Path) -> None:
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             names = [node.module or ""]
-        assert not {name.partition(".")[0] for name in names} & OUTSIDE, f"{named(path)}:{node.lineno}"
+        assert not {name.partition(".")[0] for name in names if name not in ARITHMETIC_OF_TEXT} & OUTSIDE, (
+            f"{named(path)}:{node.lineno}"
+        )
 
 
 @pytest.mark.parametrize("path", modules(PURE), ids=named)

@@ -64,6 +64,23 @@ def worker() -> None:
     sys.exit(run_worker(chosen))
 
 
+@run.command()
+@plain_errors
+def alerts() -> None:
+    """Make alerts of what workers raise: open them, end them, tell Kafka.
+
+    One desk is active, others stand by and take over when it ends. What it does is on /metrics and /health (the port is
+    in <local_dir>/run/alerts-<pid>.json).
+
+    Example: METERSTREAM_ALERTS__RULES_FILE=alerts.toml meterstream run alerts
+    """
+    from stream.alerting.run import run as run_desk  # noqa: PLC0415 - as above
+
+    chosen = settings.load()
+    logs.configure(chosen.log_level)
+    sys.exit(run_desk(chosen))
+
+
 _FORMATS = "\n".join(f"    {feed.name:9} {feed.summary}" for feed in FEEDS.values())
 
 

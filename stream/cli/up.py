@@ -20,8 +20,8 @@ _POLL_S = 0.5
 def up(workers: int, bridges: int) -> None:
     """Run the local stack and the engine until Ctrl-C.
 
-    Starts the servers that have no METERSTREAM_..._URL, then bridges and workers, which are started again when they
-    fail. Everything that was started here ends with this command, however it ends; the data stay.
+    Starts the servers that have no METERSTREAM_..._URL, then bridges, workers and an alert desk, which are started
+    again when they fail. Everything that was started here ends with this command, however it ends; the data stay.
 
     Example: meterstream up --workers 2
     """

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import numpy as np
 
-from schemas.alerts import Alert
+from schemas.alert_events import AlertState
 from stream.demo.gauges import Totals
 
 #: Rates are means over this long [s].
@@ -77,7 +77,7 @@ class Snapshot:
     rates: Rates = field(default_factory=Rates)
     rejects: Counter[str] = field(default_factory=Counter)
     alerts: int = 0
-    newest: Sequence[Alert] = ()
+    newest: Sequence[AlertState] = ()
     latency: Latency = field(default_factory=lambda: Latency(0))
     first_stored_s: float | None = None
     first_alert_s: float | None = None

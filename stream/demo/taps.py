@@ -8,7 +8,7 @@ from typing import Self
 
 from pydantic import ValidationError
 
-from schemas.alerts import Alert
+from schemas.alert_events import AlertEvent, AlertState, Change
 from schemas.errors import ServiceUnavailable
 from schemas.rejected import Rejected
 from schemas.topics import ALERTS, METERS_REJECTED
@@ -18,6 +18,8 @@ from stream.topic_reader import TopicReader
 _NEWEST = 50
 _POLL_S = 0.1
 _RETRY_S = 1.0
+#: What a reading can make of an alert.
+_SEEN = (Change.OPENED, Change.UPDATED, Change.REOPENED)
 
 
 class Tap(threading.Thread):
@@ -62,7 +64,7 @@ class Tap(threading.Thread):
 
 
 class Alerts:
-    """The alerts of the demo.
+    """The alerts of the demo, as they open, and as one more sign of them comes.
 
     Args:
         sent_at: when the readings behind some of them were sent, on the monotonic clock [s].
@@ -76,7 +78,8 @@ class Alerts:
     def __init__(self, sent_at: Mapping[Key, float]) -> None:
         self._sent_at = sent_at
         self._ids: set[str] = set()
-        self.newest: deque[Alert] = deque(maxlen=_NEWEST)
+        self._heard: set[str] = set()
+        self.newest: deque[AlertState] = deque(maxlen=_NEWEST)
         self.latency_ms: list[float] = []
         self.first_at: float | None = None
 
@@ -89,15 +92,18 @@ class Alerts:
         """Take a record of the alerts topic."""
         now = time.monotonic()
         try:
-            alert = Alert.model_validate_json(value)
+            event = AlertEvent.model_validate_json(value)
         except ValidationError:
             return
-        if alert.alert_id in self._ids:
+        alert = event.data.alert
+        if event.id in self._heard or event.data.change not in _SEEN:
             return
-        self._ids.add(alert.alert_id)
-        self.newest.append(alert)
+        self._heard.add(event.id)
         self.first_at = self.first_at or now
-        sent = self._sent_at.get((alert.element, round(alert.occurred_at.timestamp() * 1e6)))
+        if alert.alert_id not in self._ids:
+            self._ids.add(alert.alert_id)
+            self.newest.append(alert)
+        sent = self._sent_at.get((alert.element, round(alert.last_seen.timestamp() * 1e6)))
         if sent is not None:
             self.latency_ms.append((now - sent) * 1e3)
 

@@ -118,7 +118,7 @@ def _alerts(now: Snapshot) -> Table:
     table = Table.grid(padding=(0, 2))
     for alert in list(now.newest)[: -_ALERTS - 1 : -1]:
         colour = "bold red" if alert.severity is Severity.CRITICAL else "yellow"
-        table.add_row(f"[dim]{alert.occurred_at:%m-%d %H:%M}[/]", Text(alert.severity, colour), Text(alert.message))
+        table.add_row(f"[dim]{alert.last_seen:%m-%d %H:%M}[/]", Text(alert.severity, colour), Text(alert.message))
     return table
 
 

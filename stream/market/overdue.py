@@ -10,7 +10,7 @@ from processors.market.overdue import find_overdue, overdue_alerts
 from processors.market.series import SeriesState
 from schemas.alerts import Alert
 from schemas.errors import ServiceUnavailable
-from schemas.topics import ALERTS
+from schemas.topics import ALERT_SIGNS
 from sinks.sink import Journal
 from stream.worker.producer import KafkaProducer, Outgoing
 
@@ -67,7 +67,7 @@ class OverdueWatch:
         news = [alert for alert in overdue if alert.alert_id not in self._told]
         if news:
             await self._producer.send(
-                [Outgoing(ALERTS.name, alert.element, alert.model_dump_json().encode()) for alert in news]
+                [Outgoing(ALERT_SIGNS.name, alert.element, alert.model_dump_json().encode()) for alert in news]
             )
             await self._journal.keep_alerts(news)
         self._told = {alert.alert_id for alert in overdue}

@@ -30,7 +30,7 @@ SELECT 'rule/' || v.rule, m.meter_number, r.reading_time
 """
 _ALERTS: LiteralString = """
 SELECT 'alert/' || kind, substr(element, position('/' in element) + 1), occurred_at
-  FROM alerts
+  FROM alert_signs
  WHERE occurred_at > %(since)s AND occurred_at <= %(until)s AND (element LIKE 'market/%%') = %(markets)s
 """
 _REJECTS: LiteralString = """

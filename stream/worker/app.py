@@ -160,7 +160,7 @@ def build_app(
     _add_keeper(app, METERS_REGISTRY, entries)
     producer = KafkaProducer(producer_settings(endpoints.kafka_url))
     for each in (serving, tick_models):
-        app.task(partial(keep_fresh, app, producer, each, settings.models.refresh_s))
+        app.task(partial(keep_fresh, app, producer, sinks.store, each, settings.models.refresh_s))
     app.task(OutboxPublisher(producer, sinks.windows, GRID_WINDOWS.name, lambda window: window.element).run)
     metrics.watch_missing(sinks.missing)
     app.task(OutboxPublisher(producer, sinks.missing, METERS_MISSING.name, lambda found: found.meter_number).run)

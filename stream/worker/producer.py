@@ -27,14 +27,14 @@ class Outgoing:
     Attributes:
         topic: Kafka topic.
         key: None for a record that is about nothing in particular.
-        value: the payload.
+        value: the payload; None takes back what a compacted topic held of the key.
         partition: fixed, or BY_KEY.
         content_type: what the payload is.
     """
 
     topic: str
     key: str | None
-    value: bytes
+    value: bytes | None
     partition: int = BY_KEY
     content_type: str = JSON
 

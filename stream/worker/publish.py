@@ -12,7 +12,7 @@ from schemas.delivery import Delivery, Rows, Stored, StoredRows
 from schemas.quality import FLAGS, nem12_text
 from schemas.rejected import Rejected
 from schemas.tick_rows import TickRows
-from schemas.topics import ALERTS, ARROW, MARKET_REJECTED, METERS_CLEAN, METERS_REJECTED
+from schemas.topics import ALERT_SIGNS, ARROW, MARKET_REJECTED, METERS_CLEAN, METERS_REJECTED
 from stream.worker.producer import KafkaProducer, Outgoing
 
 #: About 100 bytes a row: a record stays well below Kafka's 1 MB.
@@ -60,7 +60,7 @@ class Publisher(Generic[R]):
         await self._producer.send(
             [
                 *(Outgoing(self._outlet.rejected, item.reject_id, _json(item)) for item in rejected),
-                *(Outgoing(ALERTS.name, alert.element, _json(alert)) for alert in delivery.alerts),
+                *(Outgoing(ALERT_SIGNS.name, alert.element, _json(alert)) for alert in delivery.alerts),
                 *(
                     Outgoing(topic, None, payload, partition, ARROW)
                     for topic, partition, payload in self._outlet.clean(fresh)

@@ -17,7 +17,8 @@ from processors.opinion import Opinion
 from schemas.alerts import Alert
 from schemas.errors import ServiceUnavailable
 from schemas.layout import ColumnBatch
-from schemas.topics import ALERTS
+from schemas.topics import ALERT_SIGNS
+from sinks.sink import Journal
 from stream.metrics import WorkerMetrics
 from stream.settings import ModelSettings
 from stream.worker.model_alerts import drifted, refused
@@ -158,14 +159,17 @@ def _name(scorer: AnyScorer | None) -> str | None:
     return scorer.name if scorer is not None else None
 
 
-async def keep_fresh(app: Any, producer: KafkaProducer, serving: ModelServing, every_s: float) -> None:
+async def keep_fresh(
+    app: Any, producer: KafkaProducer, journal: Journal[Any], serving: ModelServing, every_s: float
+) -> None:
     """Look for other models now and then; loading one must not hold up the stream."""
     while not app.should_stop:
         await app.sleep(every_s)
         await asyncio.to_thread(serving.refresh)
         while (alert := serving.take_alert()) is not None:
             try:
-                await producer.send([Outgoing(ALERTS.name, alert.element, alert.model_dump_json().encode())])
+                await producer.send([Outgoing(ALERT_SIGNS.name, alert.element, alert.model_dump_json().encode())])
+                await journal.keep_alerts([alert])
             except ServiceUnavailable as absence:
-                # The log and /metrics have it, and without Kafka there is no stream to be scored.
+                # The log and /metrics have it, and without these services there is no stream to be scored.
                 _log.warning("alert_not_published", alert=alert.message, cause=str(absence))

@@ -16,7 +16,7 @@ from confluent_kafka import Consumer
 
 from schemas.alerts import Alert
 from schemas.readings import ReadingBatch
-from schemas.topics import ALERTS
+from schemas.topics import ALERT_SIGNS
 from simulators.messages import Mode
 from simulators.mqtt import Address, MqttTransport
 from simulators.pacing import Pace
@@ -101,7 +101,7 @@ class AlertClock(threading.Thread):
 
     def run(self) -> None:
         """Consume until stopped."""
-        self._consumer.subscribe([ALERTS.name], on_assign=lambda *_: self._assigned.set())
+        self._consumer.subscribe([ALERT_SIGNS.name], on_assign=lambda *_: self._assigned.set())
         while not self._enough.is_set():
             message = self._consumer.poll(0.1)
             if message is not None and message.error() is None:

@@ -19,7 +19,7 @@ from tests.chaos.load import Key, Reject
 from tests.chaos.oracle import Expected, WindowKey
 from tests.undisturbed import Judged
 
-TOPICS = ("alerts", "meters.rejected", "meters.clean", "meters.raw")
+TOPICS = ("alerts.signs", "meters.rejected", "meters.clean", "meters.raw")
 _SHOWN = 4
 _UNIX = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -99,7 +99,9 @@ def in_database(
             "voltage_max FROM window_aggregates WHERE element LIKE %s",
             (f"transformer/{like}",),
         ).fetchall()
-        alerts = connection.execute("SELECT alert_id FROM alerts WHERE element LIKE %s", (f"meter/{like}",)).fetchall()
+        alerts = connection.execute(
+            "SELECT alert_id FROM alert_signs WHERE element LIKE %s", (f"meter/{like}",)
+        ).fetchall()
     _rows(expected, {(row[0], row[1]): row[2:-1] for row in rows}, found)
     _windows(expected, {(row[0], row[1], row[2]): row[3:] for row in windows}, found)
     if judged is not None:
@@ -160,7 +162,7 @@ def in_kafka(
     expected: Expected, judged: Judged, endpoints: Endpoints, before: Marks, tag: str, found: Differences
 ) -> None:
     """Compare what was published: alerts, clean readings, rejects; each at least once."""
-    alerts = [json.loads(value) for value in since(endpoints, "alerts", before.ends["alerts"])]
+    alerts = [json.loads(value) for value in since(endpoints, "alerts.signs", before.ends["alerts.signs"])]
     mine = {item["alert_id"] for item in alerts if item["element"].startswith(f"meter/{tag}-")}
     _alerts(judged, mine, "Kafka", found)
     clean: Counter[Key] = Counter()

@@ -91,10 +91,10 @@ _DAMAGE = {
         "INSERT INTO window_partials SELECT * FROM window_partials WHERE transformer_id = {group} LIMIT 1",
         "windows wrong",
     ),
-    "an alert lost": ("DELETE FROM alerts WHERE element LIKE '{tag}'", "alerts missing in the database"),
+    "an alert lost": ("DELETE FROM alert_signs WHERE element LIKE '{tag}'", "alerts missing in the database"),
     "an alert for nothing": (
-        """INSERT INTO alerts SELECT 'x', kind, severity, element, occurred_at, arrived_at, measured, expected, unit,
-        score, message FROM alerts WHERE element LIKE '{tag}' LIMIT 1""",
+        """INSERT INTO alert_signs SELECT 'x', kind, severity, element, occurred_at, arrived_at, measured, expected,
+        unit, score, message FROM alert_signs WHERE element LIKE '{tag}' LIMIT 1""",
         "alerts for nothing in the database",
     ),
 }
@@ -114,12 +114,12 @@ def test_a_trial_notices_what_is_wrong(grounds: Grounds) -> None:
     group = f"(SELECT transformer_id FROM smart_meters WHERE meter_number = '{meter}')"
     for name, (statement, told) in _DAMAGE.items():
         with psycopg.connect(direct.database_url, autocommit=True) as connection:
-            for table in ("meter_readings", "window_partials", "alerts"):
+            for table in ("meter_readings", "window_partials", "alert_signs"):
                 connection.execute(f"CREATE TABLE kept_{table} AS SELECT * FROM {table}".encode())
             connection.execute(statement.format(one=one, group=group, tag=f"meter/{tag}-%").encode())
             found = look.Differences()
             look.in_database(wanted, direct, tag, found, judged)
-            for table in ("meter_readings", "window_partials", "alerts"):
+            for table in ("meter_readings", "window_partials", "alert_signs"):
                 connection.execute(f"TRUNCATE {table}".encode())
                 connection.execute(f"INSERT INTO {table} SELECT * FROM kept_{table}".encode())
                 connection.execute(f"DROP TABLE kept_{table}".encode())

@@ -122,7 +122,7 @@ class PostgresBacking:
         return {row[:2]: Explanation(*row[2:]) for row in rows}
 
     def alerts(self) -> set[str]:
-        return {row[0] for row in self.query("SELECT alert_id FROM alerts")}
+        return {row[0] for row in self.query("SELECT alert_id FROM alert_signs")}
 
     def rejected(self) -> dict[str, str]:
         return {row[0]: row[1] for row in self.query("SELECT reject_id, reason FROM rejected_readings")}

@@ -104,7 +104,7 @@ def test_payloads_of_rejects_are_for_people_not_for_panels(granted: str) -> None
 def test_the_admin_may_correct_and_make_tables(granted: str) -> None:
     with connect(granted, "meterstream_admin") as connection:
         connection.execute("INSERT INTO region_clocks VALUES ('R', 'Europe/Madrid')")
-        connection.execute("TRUNCATE alerts")
+        connection.execute("TRUNCATE alert_signs")
         connection.execute("CREATE TABLE mine (x int)")
         connection.execute("DROP TABLE mine")
 

@@ -21,13 +21,14 @@ TICKS = (
     "INSERT INTO market_ticks (series_id, tick_time, revision, starts_at, ends_at, quality_flag, source_partition, "
     "source_offset, arrived_at) SELECT 1, t, 0, t, t, 'normal', 0, 0, t FROM unnest(%s::timestamptz[]) AS t"
 )
-ALERTS = (
-    "INSERT INTO alerts (alert_id, kind, severity, element, occurred_at, arrived_at, measured, expected, unit, score, "
-    "message) SELECT t::text, '', '', '', t, t, 0, 0, '', 0, '' FROM unnest(%s::timestamptz[]) AS t"
+SIGNS = (
+    "INSERT INTO alert_signs (alert_id, kind, severity, element, occurred_at, arrived_at, measured, expected, unit, "
+    "score, message) SELECT t::text, '', '', '', t, t, 0, 0, '', 0, '' FROM unnest(%s::timestamptz[]) AS t"
 )
 REJECTED = (
     "INSERT INTO rejected_readings SELECT t::text, '', '', '', t, NULL, '', '', 0 FROM unnest(%s::timestamptz[]) AS t"
 )
+EXPLANATIONS = "INSERT INTO reading_explanations SELECT 1, t, '', 0, 0, '', '' FROM unnest(%s::timestamptz[]) AS t"
 
 
 def days_ago(days: float) -> datetime:
@@ -36,7 +37,7 @@ def days_ago(days: float) -> datetime:
 
 def fill(connection: psycopg.Connection, times: list[datetime]) -> None:
     connection.execute("SELECT add_readings_partitions(%s)", (times,))
-    for statement in (ROWS, TICKS, ALERTS, REJECTED):
+    for statement in (ROWS, TICKS, SIGNS, REJECTED, EXPLANATIONS):
         connection.execute(statement, (times,))
 
 
@@ -66,8 +67,8 @@ async def test_what_is_too_old_goes_and_what_kafka_may_still_hold_stays(empty: s
         assert await keep_up(empty, YEAR)
         run_policies(connection)
         for table, column in (
-            ("meter_readings", "reading_time"), ("market_ticks", "tick_time"), ("alerts", "occurred_at"),
-            ("rejected_readings", "rejected_at"),
+            ("meter_readings", "reading_time"), ("market_ticks", "tick_time"), ("alert_signs", "occurred_at"),
+            ("rejected_readings", "rejected_at"), ("reading_explanations", "reading_time"),
         ):  # fmt: skip
             assert oldest(connection, table, column) == late, table
 

@@ -96,10 +96,12 @@ def test_latest_comes_from_redis(report: dict[str, Any], own_stack: LocalStack) 
 
 
 def test_alerts_are_in_kafka_and_in_the_database(report: dict[str, Any], own_stack: LocalStack) -> None:
-    in_kafka = [json.loads(line) for line in command(own_stack, "alerts", "tail", "--no-follow", "--json").splitlines()]
-    kept = command(own_stack, "alerts", "list", "--limit", "100000", "--json").splitlines()
-    assert {alert["alert_id"] for alert in in_kafka} == {json.loads(line)["alert_id"] for line in kept}
-    assert len(kept) == report["alerts"]
+    told = command(own_stack, "alerts", "tail", "--no-follow", "--children", "--json").splitlines()
+    kept = command(own_stack, "alerts", "list", "--limit", "100000", "--children", "--json").splitlines()
+    in_kafka = {json.loads(line)["data"]["alert"]["alert_id"] for line in told}
+    assert in_kafka == {json.loads(line)["alert_id"] for line in kept}
+    # The desk may open one more while the demo sums up.
+    assert 0 < report["alerts"] <= len(kept)
 
 
 def test_the_database_tells_what_it_holds(report: dict[str, Any], own_stack: LocalStack) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Producer
 
-from schemas.topics import ALERTS, ARROW, CONTENT_TYPE, GRID_WINDOWS, METERS_RAW, METERS_REGISTRY
+from schemas.topics import ALERT_SIGNS, ARROW, CONTENT_TYPE, GRID_WINDOWS, METERS_RAW, METERS_REGISTRY
 from schemas.windows import WindowAggregate
 from stream.stack.stack import LocalStack
 from stream.topic_reader import TopicReader
@@ -177,8 +177,8 @@ def test_an_anomaly_is_alerted_once(own_stack: LocalStack, worker: EngineProcess
     produce(own_stack, METERS_RAW.name, *usual, spike, spike)
 
     wait_until(own_stack, stored(own_stack, "A-1"), len(usual) + 1)
-    wait_until(own_stack, "SELECT count(*) FROM alerts WHERE element = 'meter/A-1'", 1)
-    alerts = [json.loads(value) for value in read_all(own_stack, ALERTS.name)]
+    wait_until(own_stack, "SELECT count(*) FROM alert_signs WHERE element = 'meter/A-1'", 1)
+    alerts = [json.loads(value) for value in read_all(own_stack, ALERT_SIGNS.name)]
     mine = [alert for alert in alerts if alert["element"] == "meter/A-1"]
     assert [(alert["kind"], alert["measured"], alert["unit"]) for alert in mine] == [("high_consumption", 9.0, "kWh")]
     assert json.loads(command(own_stack, "latest", "A-1", "--json"))

@@ -136,11 +136,11 @@ def test_a_figure_that_does_not_come_is_told_by_its_age(engine: LocalStack) -> N
         interval_s=[1],
     )
     produce(engine, batch)
-    told = "SELECT count(*) FROM alerts WHERE kind = 'overdue_tick' AND element = 'market/aemo_nem/LATE'"
+    told = "SELECT count(*) FROM alert_signs WHERE kind = 'overdue_tick' AND element = 'market/aemo_nem/LATE'"
     wait_until(engine, told, 1)
     time.sleep(11)
     assert query(engine, told) == [(1,)]
-    live = "SELECT count(*) FROM alerts WHERE kind = 'overdue_tick' AND element NOT LIKE '%LATE'"
+    live = "SELECT count(*) FROM alert_signs WHERE kind = 'overdue_tick' AND element NOT LIKE '%LATE'"
     assert query(engine, live) == [(0,)]
 
 

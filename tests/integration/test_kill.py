@@ -62,7 +62,7 @@ def snapshot(stack: LocalStack) -> dict[str, list[tuple[Any, ...]]]:
             "SELECT window_s, window_start, element, readings, energy_kwh, voltage_mean, voltage_min, voltage_max "
             "FROM window_aggregates ORDER BY 1, 2, 3",
         ),
-        "alerts": query(stack, "SELECT alert_id, measured, expected FROM alerts ORDER BY 1"),
+        "alerts": query(stack, "SELECT alert_id, measured, expected FROM alert_signs ORDER BY 1"),
     }
 
 

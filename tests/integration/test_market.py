@@ -91,7 +91,7 @@ def test_spikes_are_events_and_not_errors(stored: LocalStack, prices: pd.DataFra
     ((every, told),) = query(stored, flagged + "price >= 20300.0 / 2 OR price <= -500")
     assert every == told == len(extremes)
     # One alert for as long as it goes on.
-    (alerts,) = query(stored, "SELECT count(*) FROM alerts WHERE kind = 'extreme_price'")
+    (alerts,) = query(stored, "SELECT count(*) FROM alert_signs WHERE kind = 'extreme_price'")
     assert 0 < alerts[0] < every
 
 

@@ -47,8 +47,8 @@ def said(stack: Endpoints) -> Iterator[str]:
                 [after(minutes), flag, f"M{meter:08d}"],
             )
         connection.execute(
-            "INSERT INTO alerts VALUES ('a', 'high_consumption', 'warning', 'meter/M00000001', %s, now(), 1, 2, 'kWh', "
-            "0.9, 'much')",
+            "INSERT INTO alert_signs VALUES ('a', 'high_consumption', 'warning', 'meter/M00000001', %s, now(), 1, 2, "
+            "'kWh', 0.9, 'much')",
             [after(15)],
         )
         for number, (meter, payload) in enumerate(
@@ -89,7 +89,7 @@ def test_signs_are_those_of_the_run(said: str) -> None:
 def test_what_is_said_of_markets_is_left_out_for_a_fleet_and_the_other_way_round(said: str) -> None:
     with psycopg.connect(said, autocommit=True) as connection:
         connection.execute(
-            "INSERT INTO alerts VALUES ('m', 'price_spike', 'warning', 'market/omie/ES', %s, now(), 1, 2, "
+            "INSERT INTO alert_signs VALUES ('m', 'price_spike', 'warning', 'market/omie/ES', %s, now(), 1, 2, "
             "'EUR', 0.9, 'up')",
             [after(20)],
         )
@@ -100,7 +100,7 @@ def test_what_is_said_of_markets_is_left_out_for_a_fleet_and_the_other_way_round
         assert (markets.meter_days, markets.signs.content) == (0.0, {})
     finally:
         with psycopg.connect(said, autocommit=True) as connection:
-            connection.execute("DELETE FROM alerts WHERE alert_id = 'm'")
+            connection.execute("DELETE FROM alert_signs WHERE alert_id = 'm'")
 
 
 def scored(directory: Path, url: str, *words: str) -> "subprocess.CompletedProcess[str]":

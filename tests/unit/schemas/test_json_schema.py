@@ -78,7 +78,7 @@ def test_rejects_agree(data: bytes) -> None:
 def test_alerts_agree() -> None:
     found, judgement = judged([1.0] * 200 + [50.0])
     (alert,) = raise_alerts(found, judgement, found.time_us, judgement.in_order)
-    validator("alert").validate(json.loads(alert.model_dump_json()))
+    validator("alert_sign").validate(json.loads(alert.model_dump_json()))
 
 
 def test_windows_agree() -> None:
@@ -112,4 +112,4 @@ def test_a_registry_entry_that_no_database_can_hold_is_refused(field: str) -> No
 
 
 def test_an_alert_about_nothing_is_no_alert() -> None:
-    assert not validator("alert").is_valid({"alert_id": "x"})
+    assert not validator("alert_sign").is_valid({"alert_id": "x"})

@@ -5,15 +5,19 @@ from datetime import UTC, datetime
 
 import pytest
 
+from schemas.alert_events import AlertEvent, AlertNews, Change
 from schemas.rejected import Reason, Rejected
 from stream.demo.taps import Alerts, Rejects
 from tests.unit.stream.test_demo_view import ALERT, NOON
+
+NEWS = AlertNews(change=Change.OPENED, by="engine", alert=ALERT)
+EVENT = AlertEvent.of(NEWS, NOON).model_dump_json().encode()
 
 
 def test_a_marked_alert_tells_how_long_it_took() -> None:
     sent = time.monotonic() - 0.2
     alerts = Alerts({("meter/M[1]", round(NOON.timestamp() * 1e6)): sent})
-    alerts.take(ALERT.model_dump_json().encode())
+    alerts.take(EVENT)
     assert alerts.count == 1
     assert alerts.first_at is not None
     assert alerts.latency_ms == [pytest.approx(200, abs=100)]
@@ -21,7 +25,7 @@ def test_a_marked_alert_tells_how_long_it_took() -> None:
 
 def test_a_repeat_and_what_is_no_alert_do_not_count() -> None:
     alerts = Alerts({})
-    for value in (ALERT.model_dump_json().encode(), ALERT.model_dump_json().encode(), b"{}", b""):
+    for value in (EVENT, EVENT, b"{}", b""):
         alerts.take(value)
     assert alerts.count == 1
     assert alerts.latency_ms == []

@@ -6,20 +6,18 @@ from io import StringIO
 
 from rich.console import Console
 
-from schemas.alerts import Alert, AlertKind, Severity
+from schemas.alerts import AlertKind, Severity
 from stream.demo.gauges import Totals
 from stream.demo.screen import Lines, Picture
 from stream.demo.snapshot import Latency, Rates, Snapshot
 from stream.demo.view import draw, line
+from tests.alerting import opened
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
-ALERT = Alert(
-    alert_id="1",
+ALERT = opened(
+    element="meter/M[1]",
     kind=AlertKind.HIGH_CONSUMPTION,
     severity=Severity.CRITICAL,
-    element="meter/M[1]",
-    occurred_at=NOON,
-    arrived_at=NOON,
     measured=2.0,
     expected=0.1,
     unit="kWh",

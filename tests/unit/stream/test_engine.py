@@ -116,12 +116,12 @@ def test_an_engine_removes_the_notes_of_the_dead_and_stops_bridges_first(
     dead = tmp_path / "run" / "worker-999999999.json"
     dead.write_text('{"component": "worker", "pid": 999999999, "host": "127.0.0.1", "port": 1}')
     engine = Engine(tmp_path, {}, bridges=1, workers=2, tell=lambda _line: None)
-    assert [member.name for member in engine.members] == ["bridge-1", "worker-1", "worker-2"]
+    assert [member.name for member in engine.members] == ["bridge-1", "worker-1", "worker-2", "alerts-1"]
     ended: list[str] = []
     for member in engine.members:
         monkeypatch.setattr(member, "run", member._ending.wait)
         monkeypatch.setattr(member, "end", lambda member=member: (ended.append(member.name), member._ending.set()))
     with engine:
         assert not dead.exists()
-        assert engine.unready() == ["bridge-1", "worker-1", "worker-2"]
-    assert ended == ["bridge-1", "worker-1", "worker-2"]
+        assert engine.unready() == ["bridge-1", "worker-1", "worker-2", "alerts-1"]
+    assert ended == ["bridge-1", "worker-1", "worker-2", "alerts-1"]

@@ -15,6 +15,7 @@ from processors.opinion import Opinion
 from processors.state import MeterState
 from schemas.alerts import Alert, AlertKind
 from schemas.errors import ServiceUnavailable
+from sinks.memory import MemoryStore
 from stream.metrics import WorkerMetrics
 from stream.settings import ModelSettings
 from stream.worker.producer import KafkaProducer, Outgoing
@@ -192,16 +193,18 @@ def broken(registry: Registry, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("broken")
 async def test_a_refused_model_is_told_in_the_topic_of_alerts(serving: ModelServing) -> None:
-    producer = Producing()
-    await keep_fresh(OneRound(), cast("KafkaProducer", producer), serving, 1.0)
+    producer, store = Producing(), MemoryStore()
+    await keep_fresh(OneRound(), cast("KafkaProducer", producer), store, serving, 1.0)
     (told,) = producer.sent
-    assert (told.topic, told.key) == ("alerts", "model/forest/v1")
-    assert "by their meters' past alone" in Alert.model_validate_json(told.value).message
+    assert (told.topic, told.key) == ("alerts.signs", "model/forest/v1")
+    alert = Alert.model_validate_json(told.value or b"")
+    assert "by their meters' past alone" in alert.message
+    assert store.alerts == {alert.alert_id}
 
 
 @pytest.mark.usefixtures("broken")
 async def test_without_kafka_a_refused_model_stops_nothing(serving: ModelServing) -> None:
     producer = Producing(ServiceUnavailable("kafka", "scripted"))
-    await keep_fresh(OneRound(), cast("KafkaProducer", producer), serving, 1.0)
+    await keep_fresh(OneRound(), cast("KafkaProducer", producer), MemoryStore(), serving, 1.0)
     assert producer.sent == []
     assert serving.serving is None

@@ -1,0 +1,129 @@
+"""The statements of the alert ledger."""
+
+from schemas.alert_events import STANDING, AlertState
+from schemas.alerts import Alert
+
+_STANDING = ", ".join(f"'{status}'" for status in STANDING)
+_FIELDS = tuple(AlertState.model_fields)
+_LISTED = ", ".join(_FIELDS)
+
+#: Any number that nothing else locks: who changes alerts, one transaction at a time; and which desk is active.
+CHANGING, ACTIVE = 7_382_920, 7_382_921
+#: What the database tells of: new signs (a trigger does) and what operators changed.
+CHANNEL = "meterstream_alerts"
+
+TAKE_SIGNS = f"""
+UPDATE alert_signs SET taken = true WHERE alert_id IN (
+    SELECT alert_id FROM alert_signs WHERE NOT taken ORDER BY arrived_at, occurred_at, alert_id LIMIT %s
+) RETURNING {", ".join(Alert.model_fields)}
+"""  # noqa: S608 - names are constants of this module
+NEWEST = f"""
+SELECT a.* FROM unnest(%s::text[], %s::text[], %s::text[]) AS k (element, kind, condition)
+CROSS JOIN LATERAL (
+    SELECT {_LISTED} FROM alerts
+    WHERE element = k.element AND kind = k.kind AND condition = k.condition ORDER BY first_seen DESC LIMIT 1
+) a
+"""  # noqa: S608
+PLACES = """
+SELECT 'meter/' || m.meter_number, s.region, s.name, f.name, t.name
+FROM unnest(%s::text[]) AS wanted (meter_number)
+JOIN smart_meters m USING (meter_number)
+JOIN transformers t USING (transformer_id)
+LEFT JOIN feeders f USING (feeder_id)
+LEFT JOIN substations s USING (substation_id)
+"""
+# Alerts without a parent, and those of groups, that stand below the same head of the grid.
+RELATED = f"""
+SELECT {_LISTED} FROM alerts
+WHERE status IN ({_STANDING}) AND (kind, condition, coalesce(substation, feeder, transformer)) IN (
+    SELECT * FROM unnest(%s::text[], %s::text[], %s::text[])
+) AND (parent_id IS NULL OR children > 0)
+ORDER BY first_seen, alert_id
+"""  # noqa: S608
+METERS_BELOW = """
+SELECT CASE WHEN grouping(s.name) = 0 THEN 'substation/' || s.name
+            WHEN grouping(f.name) = 0 THEN 'feeder/' || f.name
+            ELSE 'transformer/' || t.name END, count(*)
+FROM smart_meters m
+JOIN transformers t USING (transformer_id)
+LEFT JOIN feeders f USING (feeder_id)
+LEFT JOIN substations s USING (substation_id)
+WHERE t.name = ANY(%(transformer)s) OR f.name = ANY(%(feeder)s) OR s.name = ANY(%(substation)s)
+GROUP BY GROUPING SETS ((s.name), (f.name), (t.name))
+"""
+STANDING_AFTER = f"""
+SELECT {_LISTED} FROM alerts WHERE status IN ({_STANDING}) AND alert_id > %s ORDER BY alert_id LIMIT %s
+"""  # noqa: S608
+BEGINNING_WITH = f"SELECT {_LISTED} FROM alerts WHERE starts_with(alert_id, %s) ORDER BY alert_id LIMIT 2"  # noqa: S608
+CHILDREN = f"SELECT {_LISTED} FROM alerts WHERE parent_id = %s AND status IN ({_STANDING})"  # noqa: S608
+# Groups whose last child has ended, with the moment.
+BEREFT = f"""
+SELECT {", ".join(f"p.{name}" for name in _FIELDS)}, max(c.ended_at) AS children_ended_at
+FROM alerts p JOIN alerts c ON c.parent_id = p.alert_id
+WHERE p.status IN ({_STANDING}) AND p.children > 0
+GROUP BY p.alert_id HAVING bool_and(c.status NOT IN ({_STANDING}))
+"""  # noqa: S608
+_CALM = """
+SELECT a.alert_id, u.last_unusual, c.readings, c.calm_at, n.newest
+FROM unnest(%(ids)s::text[], %(names)s::text[], %(since)s::timestamptz[], %(needed)s::int[])
+    AS a (alert_id, name, since, needed)
+{join}
+CROSS JOIN LATERAL (
+    SELECT coalesce(max({time}), a.since) AS last_unusual FROM {table} r
+    WHERE {mine} AND r.{time} > a.since AND (r.quality_flag = 'anomaly' OR r.anomaly_score >= %(warning)s)
+) u
+CROSS JOIN LATERAL (
+    SELECT count(*)::int AS readings, max({time}) AS calm_at FROM (
+        SELECT r.{time} FROM {table} r
+        WHERE {mine} AND r.{time} > u.last_unusual AND r.quality_flag <> 'missing' ORDER BY r.{time} LIMIT a.needed
+    ) first_ones
+) c
+CROSS JOIN LATERAL (SELECT max(r.{time}) AS newest FROM {table} r WHERE {mine}) n
+"""
+#: By the kind of element that an alert is about.
+CALM = {
+    "meter": _CALM.format(
+        join="JOIN smart_meters m ON m.meter_number = a.name",
+        table="meter_readings",
+        time="reading_time",
+        mine="r.meter_id = m.meter_id",
+    ),
+    "market": _CALM.format(
+        join="""JOIN LATERAL (
+    SELECT array_agg(series_id) AS ids FROM market_series
+    WHERE market = split_part(a.name, '/', 1) AND symbol = substr(a.name, strpos(a.name, '/') + 1)
+) s ON true""",
+        table="market_ticks",
+        time="tick_time",
+        mine="r.series_id = ANY(s.ids)",
+    ),
+}
+SILENCES = "SELECT element, kind, begins_at, ends_at, by, reason FROM alert_silences WHERE ends_at > %s"
+ADD_SILENCE = (
+    "INSERT INTO alert_silences (element, kind, begins_at, ends_at, by, reason) VALUES (%s, %s, %s, %s, %s, %s)"
+)
+KEEP_STATES = f"""
+INSERT INTO alerts ({_LISTED}) SELECT {_LISTED} FROM jsonb_populate_recordset(NULL::alerts, %s::jsonb)
+ON CONFLICT (alert_id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _FIELDS if name != "alert_id")}
+"""  # noqa: S608
+KEEP_HISTORY = """
+INSERT INTO alert_history (event_id, alert_id, change, recorded_at, by, note, event)
+SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::text[])
+"""
+UNPUBLISHED = """
+UPDATE alert_history SET published = true WHERE number IN (
+    SELECT number FROM alert_history WHERE NOT published ORDER BY number LIMIT %s
+) RETURNING number, event
+"""
+HISTORY = "SELECT event FROM alert_history WHERE alert_id = %s ORDER BY number"
+LIST = f"""
+SELECT {_LISTED} FROM alerts
+WHERE (%(since)s::timestamptz IS NULL OR last_seen >= %(since)s)
+  AND (NOT %(standing)s OR status IN ({_STANDING}))
+  AND (NOT %(heads)s OR parent_id IS NULL)
+  AND (%(kind)s::text IS NULL OR kind = %(kind)s)
+  AND (%(severity)s::text[] IS NULL OR severity = ANY(%(severity)s))
+  AND (%(element)s::text IS NULL OR element LIKE %(element)s)
+  AND (%(region)s::text IS NULL OR region = %(region)s)
+ORDER BY last_seen DESC, alert_id LIMIT %(limit)s
+"""  # noqa: S608

@@ -1,0 +1,113 @@
+"""What operators do to alerts: each act is one transaction, so that of two at once one is told who was first."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+from processors.lifecycle import changes
+from processors.lifecycle.advance import Turn
+from processors.lifecycle.changes import NotPossible
+from processors.lifecycle.silences import Silence
+from schemas.alert_events import AlertState, Status
+from sinks.alert_ledger import AlertLedger, Page
+
+#: A shorter beginning of an id is a slip of the hand.
+_LEAST_PREFIX = 4
+
+
+def find(database_url: str, given: str) -> AlertState:
+    """Return the alert of an id, or of the beginning of one.
+
+    Raises:
+        NotPossible: there is none, or more than one.
+    """
+
+    async def look() -> AlertState:
+        async with _page(database_url) as page:
+            return await _one(page, given)
+
+    return asyncio.run(look())
+
+
+def acknowledge(database_url: str, given: str, by: str, now: datetime, note: str) -> AlertState:
+    """Take an alert on, and with it what is a part of it.
+
+    Raises:
+        NotPossible: there is no such alert, it is over, or somebody has it.
+    """
+
+    async def act() -> AlertState:
+        async with _page(database_url) as page:
+            alert, turn = await _one(page, given), Turn()
+            turn.note(changes.acknowledge(alert, by, now, note))
+            for child in await _below(page, alert):
+                if child.status is Status.OPEN:
+                    turn.note(changes.acknowledge(child, by, now, note))
+            await page.keep(turn, now)
+            await page.tell()
+            return turn.current(alert)
+
+    return asyncio.run(act())
+
+
+def resolve(database_url: str, given: str, by: str, now: datetime, note: str) -> AlertState:
+    """Say that an alert is over, and with it what is a part of it.
+
+    Raises:
+        NotPossible: there is no such alert, or it is over.
+    """
+
+    async def act() -> AlertState:
+        async with _page(database_url) as page:
+            alert, turn = await _one(page, given), Turn()
+            turn.note(changes.resolve(alert, by, now, note))
+            for child in await _below(page, alert):
+                turn.note(changes.resolve(child, by, now, note))
+            await page.keep(turn, now)
+            await page.tell()
+            return turn.current(alert)
+
+    return asyncio.run(act())
+
+
+def silence(database_url: str, wanted: Silence) -> None:
+    """Keep a silence; the desk heeds it within a second or two."""
+
+    async def act() -> None:
+        async with _page(database_url) as page:
+            await page.add_silence(wanted)
+            await page.tell()
+
+    asyncio.run(act())
+
+
+@asynccontextmanager
+async def _page(database_url: str) -> AsyncIterator[Page]:
+    ledger = AlertLedger(database_url)
+    try:
+        async with ledger.page() as page:
+            yield page
+    finally:
+        await ledger.close()
+
+
+async def _one(page: Page, given: str) -> AlertState:
+    if len(given) < _LEAST_PREFIX:
+        raise NotPossible(f"{given!r} is too short: give at least {_LEAST_PREFIX} letters of an alert's id")
+    found = await page.find(given)
+    if not found:
+        raise NotPossible(f"there is no alert {given}: `meterstream alerts list` shows those that are")
+    if len(found) > 1:
+        raise NotPossible(f"more than one alert begins with {given}: give more of its id")
+    return found[0]
+
+
+async def _below(page: Page, alert: AlertState) -> list[AlertState]:
+    """Return all that is a part of an alert, and of its parts."""
+    children = await page.children(alert.alert_id)
+    below = list(children)
+    for child in children:
+        if child.children:
+            below += await _below(page, child)
+    return below

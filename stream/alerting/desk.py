@@ -1,0 +1,155 @@
+"""The alert desk: takes signs, ends what is over, tells Kafka; each step is whole or did not happen.
+
+1. Signs are taken, and what they change is kept, in one transaction. One that was taken is never taken again.
+2. What was kept and not yet published goes to `alerts` and `alerts.state`; only Kafka's word makes it published.
+
+A crash between the two repeats the second with the same ids, so that nothing is lost and a repeat can be recognised.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from processors.lifecycle import changes
+from processors.lifecycle.advance import Turn, silence_all, take_all
+from processors.lifecycle.changes import key_of
+from processors.lifecycle.grouping import crowded, group
+from processors.lifecycle.rules import AlertRules
+from schemas.alert_events import CLOUD_EVENT, AlertState
+from schemas.topics import ALERTS, ALERTS_STATE
+from sinks.alert_ledger import AlertLedger, Head, Page
+from sinks.alert_outbox import AlertOutbox, Told
+from stream.worker.producer import KafkaProducer, Outgoing
+
+#: Signs taken in one transaction, and alerts looked at in one.
+_SIGNS_AT_ONCE, _LOOK_AT_ONCE = 2_000, 5_000
+#: How long the number of meters below an element is believed [s].
+_COUNT_AGAIN_S = 60.0
+
+
+class Desk:
+    """Moves alerts through their lives.
+
+    Args:
+        ledger: where they are kept.
+        outbox: what Kafka does not have yet.
+        producer: how it gets there.
+        rules: what decides.
+        warning: a score from here on is unusual.
+        clock: the time now, in UTC.
+    """
+
+    def __init__(
+        self,
+        ledger: AlertLedger,
+        outbox: AlertOutbox,
+        producer: KafkaProducer,
+        rules: AlertRules,
+        warning: float,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._ledger = ledger
+        self._outbox = outbox
+        self._producer = producer
+        self._rules = rules
+        self._warning = warning
+        self._clock = clock
+        self._looked_to = ""
+        self._meters: dict[str, tuple[float, int]] = {}
+        self._needed: dict[str, int] = {kind: own.calm_readings for kind, own in rules.kind.items()}
+
+    async def take_signs(self) -> int:
+        """Let some new signs change alerts; return how many there were."""
+        async with self._ledger.page() as page:
+            signs = await page.take_signs(_SIGNS_AT_ONCE)
+            if signs:
+                turn = Turn()
+                newest = await page.newest({key_of(sign) for sign in signs})
+                places = await page.places({sign.element for sign in signs})
+                take_all(turn, signs, newest, places, self._rules)
+                await self._group(page, turn)
+                now = self._clock()
+                silence_all(turn, turn.changed, await page.silences(now), now)
+                await page.keep(turn, now)
+        return len(signs)
+
+    async def look(self) -> int:
+        """End what is over and heed silences, for some of the alerts that stand; return how many changes that made.
+
+        A look goes on where the one before has ended, and begins anew after the last.
+        """
+        now, turn = self._clock(), Turn()
+        async with self._ledger.page() as page:
+            standing = await page.standing(self._looked_to, _LOOK_AT_ONCE)
+            self._looked_to = standing[-1].alert_id if len(standing) == _LOOK_AT_ONCE else ""
+            await self._settle(page, turn, standing, now)
+            silence_all(turn, [turn.current(state) for state in standing], await page.silences(now), now)
+            await page.keep(turn, now)
+            return len(turn.news) + await self._settle_groups(page, now)
+
+    async def publish(self) -> int:
+        """Bring what was kept to Kafka; return how many changes."""
+        count = 0
+        while found := await self._outbox.hand_on(self._send):
+            count += found
+        return count
+
+    async def _settle(self, page: Page, turn: Turn, standing: Iterable[AlertState], now: datetime) -> None:
+        single = [state for state in standing if not state.children]
+        calm = await page.calm(
+            [state for state in single if self._rules.kind[state.kind].ends == "calm"], self._needed, self._warning
+        )
+        for state in single:
+            if self._rules.kind[state.kind].ends == "quiet":
+                turn.note(changes.expire(state, now, self._rules))
+            elif state.alert_id in calm:
+                turn.note(changes.settle(state, calm[state.alert_id], self._rules))
+
+    async def _settle_groups(self, page: Page, now: datetime) -> int:
+        """End the alerts of groups whose last child has ended, from the lowest up."""
+        count = 0
+        while over := await page.bereft():
+            turn = Turn()
+            for parent, ended_at in over:
+                turn.note(changes.clear(parent, ended_at))
+            await page.keep(turn, now)
+            count += len(over)
+        return count
+
+    async def _group(self, page: Page, turn: Turn) -> None:
+        changed = [state for state in turn.changed if state.standing and self._rules.kind[state.kind].grouped]
+        heads = {head for state in changed if (head := _head(state)) is not None}
+        if not heads:
+            return
+        known = {state.alert_id: state for state in await page.related(heads)}
+        known |= {state.alert_id: state for state in changed if _head(state) in heads}
+        orphans = [state for state in known.values() if state.parent_id is None]
+        parents = [state for state in known.values() if state.children]
+        group(turn, orphans, parents, await self._count(page, crowded(orphans, self._rules)), self._rules)
+
+    async def _count(self, page: Page, elements: set[str]) -> dict[str, int]:
+        """Return how many meters are below some elements, counted anew once a minute."""
+        now_s = time.monotonic()
+        due = {element for element in elements if self._meters.get(element, (0.0, 0))[0] <= now_s}
+        if due:
+            counted = await page.meters_below(due)
+            self._meters |= {element: (now_s + _COUNT_AGAIN_S, counted.get(element, 0)) for element in due}
+        return {element: self._meters[element][1] for element in elements}
+
+    async def _send(self, told: list[Told]) -> None:
+        await self._producer.send([record for one in told for record in records_of(one)])
+
+
+def records_of(told: Told) -> list[Outgoing]:
+    """Return what goes to Kafka of one change: the event, and what stands now, or that it does not any more."""
+    alert = told.event.data.alert
+    state = alert.model_dump_json().encode() if alert.standing else None
+    return [
+        Outgoing(ALERTS.name, alert.element, told.text.encode(), content_type=CLOUD_EVENT),
+        Outgoing(ALERTS_STATE.name, alert.alert_id, state),
+    ]
+
+
+def _head(state: AlertState) -> Head | None:
+    name = state.substation or state.feeder or state.transformer
+    return (state.kind, state.condition, name) if name is not None else None

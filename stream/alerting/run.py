@@ -1,0 +1,134 @@
+"""The process of the alert desk: one is active, the others stand by."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+
+from prometheus_client import CollectorRegistry
+
+from schemas.errors import ServiceUnavailable
+from sinks.alert_ledger import AlertLedger
+from sinks.alert_outbox import AlertOutbox
+from sinks.migrations import migrate
+from stream.alerting.desk import Desk
+from stream.alerting.rules import load_alert_rules
+from stream.backoff import Backoff
+from stream.endpoints import resolve
+from stream.health import Health, HealthServer
+from stream.metrics import DeskMetrics
+from stream.outage import Outage
+from stream.settings import Settings
+from stream.stack.endpoints import Endpoints
+from stream.topics import ensure_topics
+from stream.worker.producer import KafkaProducer, producer_settings
+
+#: Longest wait for news, which is also how soon a stop is noticed, and how often alerts that stand are looked at [s].
+_WAIT_S = 0.5
+_LOOK_S = 1.0
+
+
+def run(settings: Settings) -> int:
+    """Run a desk until SIGTERM or SIGINT.
+
+    Returns: exit code.
+
+    Raises:
+        ConfigurationError: settings or rules that cannot work.
+    """
+    return asyncio.run(_Process.of(settings).run(settings))
+
+
+@dataclass
+class _Process:
+    """The parts of one desk."""
+
+    endpoints: Endpoints
+    ledger: AlertLedger
+    outbox: AlertOutbox
+    desk: Desk
+    metrics: DeskMetrics
+    registry: CollectorRegistry
+    database: Outage = field(default_factory=lambda: Outage("database"))
+    kafka: Outage = field(default_factory=lambda: Outage("kafka"))
+    prepared: bool = False
+    leads: bool = False
+    looked_at: float = -float("inf")
+
+    @classmethod
+    def of(cls, settings: Settings) -> "_Process":
+        endpoints = resolve(settings, needs=("kafka_url", "database_url"))
+        ledger, outbox = AlertLedger(endpoints.database_url), AlertOutbox(endpoints.database_url)
+        producer = KafkaProducer(producer_settings(endpoints.kafka_url))
+        rules, registry = load_alert_rules(settings.alerts.rules_file), CollectorRegistry()
+        desk = Desk(ledger, outbox, producer, rules, settings.scoring.warning, lambda: datetime.now(UTC))
+        return cls(endpoints, ledger, outbox, desk, DeskMetrics(registry), registry)
+
+    async def run(self, settings: Settings) -> int:
+        """Work until told to stop."""
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        with HealthServer(
+            "alerts",
+            self.health,
+            self.registry,
+            host=settings.metrics_host,
+            port=settings.alerts.metrics_port,
+            local_dir=settings.local_dir,
+        ):
+            backoff = Backoff()
+            while not stop.is_set():
+                if not await self._patiently(partial(self._prepare, settings) if not self.prepared else self._turn):
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(stop.wait(), backoff.next_s())
+                else:
+                    backoff.reset()
+        await self.ledger.close()
+        await self.outbox.close()
+        return 0
+
+    async def _patiently(self, step: Callable[[], Awaitable[None]]) -> bool:
+        """Do a step; False where a service is away, which is logged once."""
+        try:
+            await step()
+        except ServiceUnavailable as absence:
+            (self.kafka if absence.service == "kafka" else self.database).begin(absence.cause)
+            return False
+        self.database.end()
+        self.kafka.end()
+        return True
+
+    async def _prepare(self, settings: Settings) -> None:
+        kafka, database = self.endpoints.kafka_url, self.endpoints.database_url
+        await asyncio.to_thread(ensure_topics, kafka, settings.partitions, settings.replication)
+        await asyncio.to_thread(migrate, database)
+        self.prepared = True
+
+    async def _turn(self) -> None:
+        self.leads = await self.ledger.leads()
+        signs = 0
+        if self.leads:
+            with self.metrics.seconds.labels("signs").time():
+                signs = await self.desk.take_signs()
+            self.metrics.signs.inc(signs)
+            if time.monotonic() - self.looked_at >= _LOOK_S:
+                with self.metrics.seconds.labels("look").time():
+                    await self.desk.look()
+                self.looked_at = time.monotonic()
+            with self.metrics.seconds.labels("publish").time():
+                self.metrics.events.inc(await self.desk.publish())
+        if not signs:
+            await self.ledger.wait(_WAIT_S)
+
+    def health(self) -> Health:
+        """Ready when active or standing by; not ready while a service is away."""
+        away = {"database": self.database.cause, "kafka": self.kafka.cause}
+        waiting = {name: cause for name, cause in away.items() if cause}
+        return Health(
+            live=True, ready=self.prepared and not waiting, facts={"waiting_for": waiting, "active": self.leads}
+        )
