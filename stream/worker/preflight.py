@@ -1,10 +1,11 @@
 """Before a worker starts: the database knows every partition, and Kafka's committed offsets are not ahead of it."""
 
+import time
 from collections.abc import Mapping
 
 import psycopg
 import structlog
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from schemas.errors import DatabaseBehind, ServiceUnavailable
@@ -13,10 +14,16 @@ from stream.topic_reader import TopicReader
 from stream.topics import bootstrap_servers
 
 _TIMEOUT_S = 10.0
+#: Between two attempts to set a group back [s].
+_PAUSE_S = 0.5
+#: How Kafka says that a group has members.
+_HAS_MEMBERS = (KafkaError.UNKNOWN_MEMBER_ID, KafkaError.NON_EMPTY_GROUP, KafkaError.FENCED_INSTANCE_ID)
 _log = structlog.get_logger("worker")
 
 
-def rewind_to_database(kafka_url: str, database_url: str, group: str, topic: str, topic_id: str) -> dict[int, int]:
+def rewind_to_database(
+    kafka_url: str, database_url: str, group: str, topic: str, topic_id: str, patience_s: float
+) -> dict[int, int]:
     """Set the consumer group back where the database has forgotten what it once held (a restored backup).
 
     The records are then read again; what the database still has counts as duplicate.
@@ -27,6 +34,8 @@ def rewind_to_database(kafka_url: str, database_url: str, group: str, topic: str
         group: consumer group of the workers.
         topic: topic of the readings.
         topic_id: identity of this life of the topic.
+        patience_s: how long members of the group are waited for that may have gone: Kafka counts a worker in that has
+            ended until its session is over, and sets nothing back meanwhile [s].
 
     Returns: partition -> offset, for those that were set back.
 
@@ -48,7 +57,12 @@ def rewind_to_database(kafka_url: str, database_url: str, group: str, topic: str
         if stored.get(partition, 0) < offset
     }
     if behind:
-        _alter(admin, group, topic, behind, committed)
+        deadline = time.monotonic() + patience_s
+        while not _alter(admin, group, topic, behind):
+            if time.monotonic() > deadline:
+                partition = next(iter(behind))
+                raise DatabaseBehind(topic, partition, committed[partition], behind[partition])
+            time.sleep(_PAUSE_S)
         _log.warning("offsets_set_back", topic=topic, partitions=behind)
     return behind
 
@@ -99,11 +113,18 @@ def _stored(database_url: str, topic: str, topic_id: str) -> dict[int, int]:
     return dict(rows)
 
 
-def _alter(admin: AdminClient, group: str, topic: str, behind: Mapping[int, int], committed: Mapping[int, int]) -> None:
-    wanted = [TopicPartition(topic, partition, offset) for partition, offset in behind.items()]
+def _alter(admin: AdminClient, group: str, topic: str, offsets: Mapping[int, int]) -> bool:
+    """Set offsets of a group; False where it has members, which each partition says by itself."""
+    wanted = [TopicPartition(topic, partition, offset) for partition, offset in offsets.items()]
     try:
         answer = admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(group, wanted)])
-        answer[group].result(timeout=_TIMEOUT_S)
+        done = answer[group].result(timeout=_TIMEOUT_S)
     except KafkaException as failure:
-        partition = next(iter(behind))
-        raise DatabaseBehind(topic, partition, committed[partition], behind[partition]) from failure
+        if failure.args[0].code() in _HAS_MEMBERS:
+            return False
+        raise ServiceUnavailable("kafka", failure.args[0].str()) from failure
+    for refused in (one.error for one in done.topic_partitions if one.error is not None):
+        if refused.code() not in _HAS_MEMBERS:
+            raise ServiceUnavailable("kafka", refused.str())
+        return False
+    return True

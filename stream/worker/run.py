@@ -40,6 +40,8 @@ from stream.worker.watch import Watch
 T = TypeVar("T")
 #: Joining a group takes a few seconds, twice a session timeout at worst [s].
 _UNASSIGNED_S = 30.0
+#: After its session is over, Kafka takes so long at most to count a worker out [s].
+_FAREWELL_S = 10.0
 #: What of an hour has not come so long after it is missing [s]; it may still come.
 _MISSING_AFTER_S = 900.0
 
@@ -99,7 +101,8 @@ def _sinks(settings: Settings, endpoints: Endpoints, markets: Markets) -> Sinks:
 
 def _rewind(settings: Settings, endpoints: Endpoints, source: Source) -> None:
     topic, life = source.topic.name, source.topic_id
-    rewind_to_database(endpoints.kafka_url, endpoints.database_url, settings.worker.app_id, topic, life)
+    patience_s = settings.worker.session_timeout_s + _FAREWELL_S
+    rewind_to_database(endpoints.kafka_url, endpoints.database_url, settings.worker.app_id, topic, life, patience_s)
     note_beginnings(endpoints.kafka_url, endpoints.database_url, topic, life)
 
 
