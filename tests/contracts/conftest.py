@@ -54,6 +54,13 @@ def empty(stack: Endpoints) -> Iterator[str]:
 
 
 @pytest.fixture
+def url(empty: str) -> str:
+    """A migrated schema of the test's own, for what looks at everything that the database knows."""
+    migrate(empty)
+    return empty
+
+
+@pytest.fixture
 def only_plain(empty: str) -> None:
     """Skips where the database has TimescaleDB."""
     with psycopg.connect(empty, autocommit=True) as connection:

@@ -1,11 +1,10 @@
 """Estimates that the engine makes by itself: when they are due, what they restate, and that nothing stops them."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 import psycopg
@@ -16,16 +15,13 @@ from processors.vee.rule_set import RuleSet, parse
 from schemas.delivery import Delivery, Progress
 from schemas.registry import RegistryEntry
 from schemas.topics import METERS_RAW
-from sinks.migrations import migrate
 from sinks.missing_outbox import MissingOutbox
 from sinks.timescale import TimescaleStore
 from sinks.windows_outbox import WindowOutbox
-from stream.stack.endpoints import Endpoints
 from stream.vee import deciding
 from stream.vee.automatic import AutomaticEstimation
 from stream.vee.deciding import Decision
 from tests.builders import batch, rows
-from tests.contracts.backings import unique
 from tests.contracts.test_any_store import nothing
 from tests.vee import RULES
 
@@ -54,18 +50,6 @@ def used(hours: Sequence[int]) -> list[float]:
 
 def besides(gap: Sequence[int], count: int = WEEKS) -> list[int]:
     return [hour for hour in range(count) if hour not in gap]
-
-
-@pytest.fixture
-def url(stack: Endpoints) -> Iterator[str]:
-    """A schema of the test's own: estimation looks at every meter that the database knows."""
-    name = unique("estimates").strip("-").replace("-", "_")
-    with psycopg.connect(stack.database_url, autocommit=True) as connection:
-        connection.execute(f"CREATE SCHEMA {name}")
-        url = f"{stack.database_url}?options={quote(f'-c search_path={name},public')}"
-        migrate(url)
-        yield url
-        connection.execute(f"DROP SCHEMA {name} CASCADE")
 
 
 @dataclass

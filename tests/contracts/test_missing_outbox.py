@@ -1,8 +1,7 @@
 """Missing data: told once an hour has closed, again when some of it comes late, and found by one query."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
-from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -12,12 +11,9 @@ from schemas.errors import ServiceUnavailable
 from schemas.missing import MissingData
 from schemas.registry import RegistryEntry
 from schemas.topics import METERS_RAW
-from sinks.migrations import migrate
 from sinks.missing_outbox import MissingOutbox
 from sinks.timescale import TimescaleStore
-from stream.stack.endpoints import Endpoints
 from tests.builders import batch, rows
-from tests.contracts.backings import unique
 from tests.contracts.test_any_store import nothing
 
 pytestmark = pytest.mark.integration
@@ -26,18 +22,6 @@ NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
 QUARTER = timedelta(minutes=15)
 HOUR = timedelta(hours=1)
 Send = Callable[..., object]
-
-
-@pytest.fixture
-def url(stack: Endpoints) -> Iterator[str]:
-    """A schema of the test's own: an outbox looks at every meter that the database knows."""
-    name = unique("missing").strip("-").replace("-", "_")
-    with psycopg.connect(stack.database_url, autocommit=True) as connection:
-        connection.execute(f"CREATE SCHEMA {name}")
-        url = f"{stack.database_url}?options={quote(f'-c search_path={name},public')}"
-        migrate(url)
-        yield url
-        connection.execute(f"DROP SCHEMA {name} CASCADE")
 
 
 def micros(moment: datetime) -> int:

@@ -1,7 +1,6 @@
 """Closed windows: each is handed on once it has closed, and again with all its readings when one came late."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from urllib.parse import quote
+from collections.abc import AsyncIterator, Callable
 
 import psycopg
 import pytest
@@ -10,27 +9,12 @@ from schemas.delivery import Delivery, Progress
 from schemas.errors import ServiceUnavailable
 from schemas.topics import METERS_RAW
 from schemas.windows import WindowAggregate
-from sinks.migrations import migrate
 from sinks.timescale import TimescaleStore
 from sinks.windows_outbox import WindowOutbox
-from stream.stack.endpoints import Endpoints
 from tests.builders import MINUTE_US, START_US, batch, rows
-from tests.contracts.backings import unique
 from tests.contracts.test_any_store import nothing
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-def url(stack: Endpoints) -> Iterator[str]:
-    """A schema of the test's own: an outbox looks at every partition that the database knows."""
-    name = unique("outbox").strip("-").replace("-", "_")
-    with psycopg.connect(stack.database_url, autocommit=True) as connection:
-        connection.execute(f"CREATE SCHEMA {name}")
-        url = f"{stack.database_url}?options={quote(f'-c search_path={name},public')}"
-        migrate(url)
-        yield url
-        connection.execute(f"DROP SCHEMA {name} CASCADE")
 
 
 Write = Callable[..., object]
