@@ -113,7 +113,6 @@ class Rows(StoredRows[ReadingBatch]):
     Attributes:
         batch: n readings.
         meter_id: int64[n], database key of the meter.
-        group_id: int64[n], database key of its transformer, 0 without one.
         flag: int8[n], code of a `QualityFlag`.
         score: float32[n], NaN where not scored.
         shadow_score: float32[n], what a candidate says; NaN where there is none.
@@ -132,7 +131,6 @@ class Rows(StoredRows[ReadingBatch]):
 
     batch: ReadingBatch
     meter_id: Ints
-    group_id: Ints
     flag: npt.NDArray[np.int8]
     score: npt.NDArray[np.float32]
     shadow_score: npt.NDArray[np.float32]
@@ -151,7 +149,6 @@ class Rows(StoredRows[ReadingBatch]):
     _ARRAYS = (
         *(
             "meter_id",
-            "group_id",
             "flag",
             "score",
             "shadow_score",

@@ -1,15 +1,27 @@
 """The registry: where a meter stands in the grid."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from schemas.readings import MeterNumber
 from schemas.text import Text
 
 
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (LookupError, ValueError, OSError):
+        raise ValueError(f"there is no time zone {name!r}; write Europe/Amsterdam or UTC") from None
+    return name
+
+
 class RegistryEntry(BaseModel):
     """One meter, as one JSON object per record of the compacted registry topic, keyed by meter number.
 
-    A newer entry replaces an older one; an element above the meter that is not known is null.
+    A newer entry replaces an older one; an element above the meter that is not known is null. The places of a meter are
+    kept with the times from which they held. A record without a value says that the meter is gone.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
@@ -27,5 +39,15 @@ class RegistryEntry(BaseModel):
         pattern=r"^[^/]+/[^/]+$",
         description="market and symbol whose settlement price the region pays, such as `aemo_nem/NSW1`",
     )
-    customer_class: Text | None = Field(default=None, max_length=50, alias="class", description="such as `residential`")
+    timezone: Annotated[Text, AfterValidator(_zone)] | None = Field(
+        default=None, max_length=50, description="IANA name of the region's clock, by which its days are; else UTC"
+    )
+    customer_class: Text | None = Field(
+        default=None, max_length=50, alias="class", pattern=r"^[^\x00*]+$", description="such as `residential`"
+    )
     status: Text = Field(default="active", max_length=50, description="such as `active`")
+    valid_from: AwareDatetime | None = Field(
+        default=None,
+        description="since when the meter is of this transformer and class; else since the entry came, or, of a meter "
+        "never heard of before, since ever",
+    )

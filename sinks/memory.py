@@ -1,27 +1,32 @@
 """Sinks in memory with scripted failures: the test doubles, with the guarantees of the real ones."""
 
 import math
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
-from processors.windows import summarise
+from processors.first_of_meter import NONE_US, UNKNOWN_US, frames_of
+from processors.windows import Windowing, summarise
 from schemas.alerts import Alert
 from schemas.delivery import CONFLICT, NO_WATERMARK_US, Delivery, Position, Rows, Stored, StoredRows
 from schemas.errors import MeterstreamError, OffsetConflict, RowsRefused
 from schemas.explanation import Explanation
-from schemas.layout import Ints
+from schemas.layout import Ints, Mask
 from schemas.meter_class import Codes, class_codes, status_codes
 from schemas.registry import RegistryEntry
 from schemas.rejected import Rejected
-from schemas.windows import WINDOW_LENGTHS_S
+from schemas.windows import EN_50160, UNCLASSIFIED, WINDOW_LENGTHS_S
 from sinks.sink import BeforeCommit
 
 #: Columns of a window that do not add up, and how they combine.
-_EXTREMES = {"demand_peak_kw": max, "voltage_min": min, "voltage_max": max}
+_EXTREMES = {"voltage_min": min, "voltage_max": max}
+_KEY = ("group_id", "window_s", "start_us")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class MemoryStore:
         readings: (meter number, time [us]) -> the row as a dictionary.
         said: the same -> code of its flag, failed rules, warned rules.
         why: the same -> its explanation, of readings worth watching.
-        windows: (group id, length [s], start [us]) -> totals, and extremes or None, as a dictionary.
+        windows: (transformer, class, length [s], start [us]) -> totals, and extremes or None, as a dictionary.
         rejected: reject id -> what was rejected.
         alerts: ids of alerts.
         positions: (topic, topic id, partition) -> where it stands.
@@ -63,13 +68,15 @@ class MemoryStore:
         self.rejected: dict[str, Rejected] = {}
         self.alerts: set[str] = set()
         self.positions: dict[tuple[str, str, int], Position] = {}
-        self.windows: dict[tuple[int, int, int], dict[str, Any]] = {}
+        self.windows: dict[tuple[int, str, int, int], dict[str, Any]] = {}
         self.accounts: dict[tuple[str, str, int], Counter[str]] = defaultdict(Counter)
         self.refuses: set[str] = set()
-        self._lateness_s = lateness_s
+        self._windowing = Windowing(WINDOW_LENGTHS_S, lateness_s, EN_50160)
         self._meters: dict[str, int] = {}
         self._transformers: dict[str, int] = {}
         self._transformer_of: dict[str, int] = {}
+        self._moves: dict[str, dict[int, tuple[int, str]]] = defaultdict(dict)
+        self._counted: set[tuple[str, int, int]] = set()
         self._entries: dict[str, RegistryEntry] = {}
         self._failures: Iterator[MeterstreamError | AfterCommit | None] = iter(failures)
 
@@ -97,13 +104,21 @@ class MemoryStore:
             status_codes([entry.status if entry else "unregistered" for entry in entries]),
         )
 
-    async def register(self, entries: Sequence[RegistryEntry]) -> None:
-        """Take over where meters stand in the grid; transformers are numbered from 1 in the order of their coming."""
-        for entry in entries:
+    async def register(self, entries: Sequence[RegistryEntry], arrived_at: Sequence[datetime] = ()) -> None:
+        """Take over where meters stand in the grid; transformers are numbered from 1 in the order of their coming.
+
+        What is stored already is not counted again.
+        """
+        arrived = arrived_at or [datetime.now(UTC)] * len(entries)
+        for entry, came in zip(entries, arrived, strict=True):
             number = 0
             if entry.transformer is not None:
                 number = self._transformers.setdefault(entry.transformer, len(self._transformers) + 1)
-            self._transformer_of[entry.meter_number] = number
+            moves = self._moves[entry.meter_number]
+            since = entry.valid_from or (came if moves else None)
+            since_us = NONE_US if since is None else round((since - _EPOCH).total_seconds() * 1e6)
+            moves[since_us] = number, entry.customer_class or UNCLASSIFIED
+            self._transformer_of[entry.meter_number] = moves[max(moves)][0]
             self._entries[entry.meter_number] = entry
 
     async def keep_rejected(self, rejected: Sequence[Rejected]) -> None:
@@ -163,17 +178,51 @@ class MemoryStore:
 
     def _add_windows(self, rows: Rows, stored: Stored) -> None:
         rows = rows.where(stored.fresh)
-        found = summarise(rows.batch, rows.group_id, rows.mark_us, WINDOW_LENGTHS_S, self._lateness_s)
+        if not len(rows):
+            return
+        names, times = rows.names.to_pylist(), rows.batch.time_us.tolist()
+        spans = [self._place(name, time_us) for name, time_us in zip(names, times, strict=True)]
+        places = sorted({place for place, _, _ in spans})
+        group = np.array([places.index(place) for place, _, _ in spans], dtype=np.int64)
+        since, until = (np.array([span[k] for span in spans], dtype=np.int64) for k in (1, 2))
+        frames = frames_of(rows.batch.time_us, np.zeros_like(group), ["UTC"], since, until)
+        first = {length: self._firsts(names, length, start) for length, (start, _) in frames.items()}
+        found = summarise(rows.batch, rows.flag, group, first, rows.mark_us, self._windowing)
         columns = {field.name: getattr(found, field.name).tolist() for field in fields(found)}
         for row in range(len(found)):
             values = {name: column[row] for name, column in columns.items()}
-            key = tuple(values.pop(name) for name in ("group_id", "window_s", "start_us"))
-            total = self.windows.setdefault(key, dict.fromkeys(values, 0) | dict.fromkeys(_EXTREMES))
-            for name, value in values.items():
-                if name not in _EXTREMES:
-                    total[name] += value
-                elif not math.isnan(value):
-                    total[name] = value if total[name] is None else _EXTREMES[name](total[name], value)
+            number, *key = (values.pop(name) for name in _KEY)
+            _merge(self.windows.setdefault((*places[number], *key), {}), values)
+
+    def _place(self, name: str, time_us: int) -> tuple[tuple[int, str], int, int]:
+        """Return transformer and class of a meter at a time, and the span [us] of that."""
+        moves = {NONE_US: (0, UNCLASSIFIED)} | self._moves[name]
+        begins = sorted(moves)
+        at = bisect_right(begins, time_us) - 1
+        return moves[begins[at]], begins[at], [*begins, UNKNOWN_US][at + 1]
+
+    def _firsts(self, names: list[str], length: int, start_us: Ints) -> Mask:
+        found = np.zeros(len(names), dtype=bool)
+        for position, key in enumerate(zip(names, [length] * len(names), start_us.tolist(), strict=True)):
+            found[position] = key not in self._counted
+            self._counted.add(key)
+        return found
+
+
+def _merge(total: dict[str, Any], values: dict[str, Any]) -> None:
+    """Add what a delivery adds to a window."""
+    peak, at = values.pop("demand_peak_kw"), values.pop("demand_peak_us")
+    known, known_at = total.get("demand_peak_kw"), total.get("demand_peak_us")
+    if not math.isnan(peak) and (known is None or peak > known or (peak == known and at < known_at)):
+        known, known_at = peak, at
+    total |= {"demand_peak_kw": known, "demand_peak_us": known_at}
+    for name, value in values.items():
+        if name not in _EXTREMES:
+            total[name] = total.get(name, 0) + value
+        elif not math.isnan(value):
+            total[name] = value if total.get(name) is None else _EXTREMES[name](total[name], value)
+        else:
+            total.setdefault(name, None)
 
 
 class MemoryLatest:

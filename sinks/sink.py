@@ -1,6 +1,7 @@
 """What a sink is: the store keeps everything for good, the latest-value sinks keep what can be made again."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from schemas.alerts import Alert
@@ -62,8 +63,13 @@ class Store(Journal[Rows], Protocol):
     async def standing(self, meter_numbers: Sequence[str]) -> tuple[Codes, Codes]:
         """Return codes of class and status (`schemas.meter_class`) of meters that `resolve` has made known."""
 
-    async def register(self, entries: Sequence[RegistryEntry]) -> None:
-        """Take over where meters stand in the grid; a newer entry replaces an older one.
+    async def register(self, entries: Sequence[RegistryEntry], arrived_at: Sequence[datetime] = ()) -> None:
+        """Take over where meters stand in the grid, and since when: a place holds until the next one.
+
+        Args:
+            entries: in the order of their coming.
+            arrived_at: when each came, now by default; without a `valid_from` it holds since then, or, where nothing
+                was known of its meter before, since ever.
 
         Raises:
             ServiceUnavailable: try again later; repeating is safe.

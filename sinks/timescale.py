@@ -4,22 +4,27 @@ Guarantee: that of `sinks.journal`. A row is identified by (meter_id, reading_ti
 """
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import numpy as np
 import psycopg
 
 from processors.months import months_of, start_of
-from processors.windows import summarise
+from processors.rounds import rounds
+from processors.windows import Windowing
 from schemas.delivery import Delivery, Rows, Stored
 from schemas.layout import Ints, instant_of
 from schemas.meter_class import Codes, class_codes, status_codes
 from schemas.registry import RegistryEntry
 from schemas.rejected import Rejected
-from schemas.windows import WINDOW_LENGTHS_S
+from schemas.windows import EN_50160, WINDOW_LENGTHS_S, VoltageBand
+from sinks import registry_sql
 from sinks import timescale_sql as sql
-from sinks.copy_binary import encode
-from sinks.journal import PostgresJournal, copy
+from sinks.journal import PostgresJournal
+from sinks.meter_book import PLACES_LOCK
 from sinks.readings_table import READINGS
+from sinks.sink import BeforeCommit
+from sinks.windows_writer import WindowWriter
 
 
 class TimescaleStore(PostgresJournal[Rows]):
@@ -28,12 +33,22 @@ class TimescaleStore(PostgresJournal[Rows]):
     Args:
         url: `postgresql://user:password@host:port/name`.
         lateness_s: a window closes this long after its end [s].
+        band: voltages outside of it are counted.
     """
 
-    def __init__(self, url: str, *, lateness_s: float) -> None:
+    def __init__(self, url: str, *, lateness_s: float, band: VoltageBand = EN_50160) -> None:
         super().__init__(url, READINGS)
-        self._lateness_s = lateness_s
         self._months = frozenset[int]()
+        self._windows = WindowWriter(Windowing(WINDOW_LENGTHS_S, lateness_s, band))
+
+    async def write(self, delivery: Delivery[Rows], before_commit: BeforeCommit) -> Stored:
+        """Store a delivery in one transaction; see `Store.write`."""
+        try:
+            return await super().write(delivery, before_commit)
+        except BaseException:
+            # Whether it was committed may not be known.
+            self._windows.forget()
+            raise
 
     async def resolve(self, keys: Sequence[str]) -> tuple[Ints, Ints]:
         """Return meter ids and transformer ids (0 without one); unknown meters are made known first."""
@@ -52,11 +67,23 @@ class TimescaleStore(PostgresJournal[Rows]):
             rows = await (await connection.execute(sql.FIND_STANDING, (list(meter_numbers),))).fetchall()
         return class_codes([row[0] for row in rows]), status_codes([row[1] for row in rows])
 
-    async def register(self, entries: Sequence[RegistryEntry]) -> None:
-        """Take over where meters stand in the grid; a newer entry replaces an older one."""
+    async def register(self, entries: Sequence[RegistryEntry], arrived_at: Sequence[datetime] = ()) -> None:
+        """Take over where meters stand in the grid, and since when; see `Store.register`."""
+        if not entries:
+            return
+        arrived = arrived_at or [datetime.now(UTC)] * len(entries)
+        names = [entry.meter_number for entry in entries]
         async with self._connected() as connection, connection.transaction():
-            await connection.execute(sql.REGISTER, sql.registry_arrays(entries))
-            await connection.execute(sql.KEEP_ZONES, sql.zone_arrays(entries))
+            await connection.execute("SELECT pg_advisory_xact_lock(%s)", (PLACES_LOCK,))
+            everything = registry_sql.entry_arrays(entries, arrived)
+            await connection.execute(registry_sql.REGISTER, everything)
+            await connection.execute(registry_sql.KEEP_CLOCKS, everything)
+            _, meter = np.unique(names, return_inverse=True)
+            for chosen in rounds(meter):
+                one_each = registry_sql.entry_arrays([entries[k] for k in chosen], [arrived[k] for k in chosen])
+                await connection.execute(registry_sql.MOVE, one_each)
+            await connection.execute(registry_sql.FORGET_REPEATS, (names,))
+            await connection.execute(registry_sql.PLACE_NEWEST, (names,))
 
     async def keep_rejected(self, rejected: Sequence[Rejected]) -> None:
         """Keep what was rejected; one that is there already stays as it is."""
@@ -80,10 +107,8 @@ class TimescaleStore(PostgresJournal[Rows]):
 
     async def _follow(self, connection: psycopg.AsyncConnection, delivery: Delivery[Rows], stored: Stored) -> None:
         """Write what new readings add to their windows, and why some of them are worth watching."""
-        rows = delivery.rows.where(stored.fresh)
-        if len(rows):
-            partials = summarise(rows.batch, rows.group_id, rows.mark_us, WINDOW_LENGTHS_S, self._lateness_s)
-            await copy(connection, sql.COPY_WINDOWS, encode(sql.window_columns(partials)))
-        worth_watching = rows.where(rows.why.astype(bool))
+        await self._windows.write(connection, delivery, stored.fresh)
+        fresh = delivery.rows.where(stored.fresh)
+        worth_watching = fresh.where(fresh.why.astype(bool))
         if len(worth_watching):
             await connection.execute(sql.ADD_EXPLANATIONS, sql.explanation_arrays(worth_watching))

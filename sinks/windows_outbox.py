@@ -9,8 +9,10 @@ from psycopg.rows import class_row
 
 from schemas.delivery import NO_WATERMARK_US
 from schemas.topics import METERS_RAW
-from schemas.windows import WindowAggregate
+from schemas.windows import EN_50160, VoltageBand, WindowAggregate
 from sinks.outbox import Outbox
+from sinks.recount import recount
+from sinks.windows_table import SUMS
 
 #: Windows handed on in one transaction.
 _AT_ONCE = 2_000
@@ -18,7 +20,8 @@ _AT_ONCE = 2_000
 _LOCK = 7_382_912
 
 _KEY = "window_s, window_start, transformer_id"
-_SUMS = ("readings", "energy_uwh", "export_uwh", "voltage_count", "voltage_sum_mv", "restating")
+_KEY_BY_CLASS = f"{_KEY}, customer_class"
+_EXTREMES = ("demand_peak_kw", "demand_peak_at", "voltage_min", "voltage_max")
 
 # A partition without news for a minute does not hold the others' windows open.
 _FOLD = f"""
@@ -35,12 +38,20 @@ WITH marks AS (
     WHERE (w.window_s, w.window_start, w.transformer_id) = (c.window_s, c.window_start, c.transformer_id)
     RETURNING w.*
 )
-INSERT INTO window_totals AS t ({_KEY}, {", ".join(_SUMS)}, demand_peak_kw, voltage_min, voltage_max)
-SELECT {_KEY}, {", ".join(f"sum({name})" for name in _SUMS)}, max(demand_peak_kw), min(voltage_min), max(voltage_max)
-FROM gone GROUP BY {_KEY}
-ON CONFLICT ({_KEY}) DO UPDATE SET
-    {", ".join(f"{name} = t.{name} + excluded.{name}" for name in _SUMS)},
+INSERT INTO window_totals AS t ({_KEY_BY_CLASS}, {", ".join(SUMS)}, {", ".join(_EXTREMES)})
+SELECT {_KEY_BY_CLASS}, {", ".join(f"sum({name})" for name in SUMS)}, max(demand_peak_kw),
+       (array_agg(demand_peak_at ORDER BY demand_peak_kw DESC, demand_peak_at)
+        FILTER (WHERE demand_peak_at IS NOT NULL))[1],
+       min(voltage_min), max(voltage_max)
+FROM gone GROUP BY {_KEY_BY_CLASS}
+ON CONFLICT ({_KEY_BY_CLASS}) DO UPDATE SET
+    {", ".join(f"{name} = t.{name} + excluded.{name}" for name in SUMS)},
     demand_peak_kw = greatest(t.demand_peak_kw, excluded.demand_peak_kw),
+    demand_peak_at = CASE WHEN t.demand_peak_kw > excluded.demand_peak_kw OR excluded.demand_peak_kw IS NULL
+                          THEN t.demand_peak_at
+                          WHEN t.demand_peak_kw = excluded.demand_peak_kw
+                          THEN least(t.demand_peak_at, excluded.demand_peak_at)
+                          ELSE excluded.demand_peak_at END,
     voltage_min = least(t.voltage_min, excluded.voltage_min),
     voltage_max = greatest(t.voltage_max, excluded.voltage_max)
 RETURNING {_KEY}
@@ -64,14 +75,17 @@ class WindowOutbox(Outbox[WindowAggregate]):
     Args:
         url: `postgresql://...`.
         lateness_s: a window closes this long after its end [s].
+        band: voltages outside of it are counted.
     """
 
-    def __init__(self, url: str, *, lateness_s: float) -> None:
+    def __init__(self, url: str, *, lateness_s: float, band: VoltageBand = EN_50160) -> None:
         super().__init__(url, _LOCK)
         self._lateness_s = lateness_s
+        self._band = band
 
     async def _due(self, connection: psycopg.AsyncConnection) -> list[WindowAggregate]:
-        """Fold windows that have closed."""
+        """Count again what has turned out to be elsewhere, and fold windows that have closed."""
+        await recount(connection, self._band)
         closed = await (await connection.execute(_FOLD, {"lateness_s": self._lateness_s})).fetchall()
         keys = sorted(set(closed))
         if not keys:

@@ -73,6 +73,12 @@ class WorkerSettings(_Group):
     take_rows: PositiveInt = Field(default=25_000, description="about how many readings or ticks are delivered at once")
     take_within_ms: PositiveFloat = Field(default=50.0, description="longest wait for records")
     lateness_s: PositiveFloat = Field(default=60.0, description="a window closes this long after its end")
+    voltage_low: PositiveFloat = Field(
+        default=207.0, description="voltages below are counted as outside the limits [V]"
+    )
+    voltage_high: PositiveFloat = Field(
+        default=253.0, description="voltages above are counted as outside the limits [V]"
+    )
     checkpoint_interval_s: PositiveFloat = Field(default=10.0, description="how often state is checkpointed")
     rules_file: Path | None = Field(
         default=None, description="rule set (TOML) in place of the engine's own; a change takes effect by itself"

@@ -68,7 +68,6 @@ def rows(
     of: ReadingBatch,
     meter_id: Sequence[int] | int = 1,
     *,
-    group_id: int = 0,
     partition: Sequence[int] | int = 0,
     offset: Sequence[int] | int = 0,
     newest: bool = True,
@@ -85,7 +84,6 @@ def rows(
     return Rows(
         batch=of,
         meter_id=whole(meter_id),
-        group_id=whole(group_id),
         flag=np.full(n, flag, dtype=np.int8),
         score=np.full(n, score, dtype=np.float32),
         shadow_score=np.full(n, np.nan, dtype=np.float32),

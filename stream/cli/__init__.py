@@ -16,6 +16,7 @@ COMMANDS = {
     "alerts": ("stream.cli.alerts", "alerts", "Watch alerts and act on them."),
     "models": ("stream.cli.models", "models", "Train models that score readings, and say which one serves."),
     "vee": ("stream.cli.vee", "vee", "Rules of data quality, and files in the formats of the market."),
+    "registry": ("stream.cli.registry", "registry", "Which meters there are and what feeds them, as a CSV file."),
     "db": ("stream.cli.db", "db", "Bring the database to the newest schema, or look at it."),
     "reconcile": ("stream.cli.reconcile", "reconcile", "Prove that nothing was lost."),
     "doctor": ("stream.cli.doctor", "doctor", "Say what is missing or broken, and what to do about it."),

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -39,7 +40,7 @@ from stream.vee.automatic import AutomaticEstimation
 from stream.vee.rule_book import RuleBook
 from stream.worker.estimates import keep_estimating
 from stream.worker.fetches import FetchTransport
-from stream.worker.keepers import Keeper
+from stream.worker.keepers import Keeper, json_of, registry_entry
 from stream.worker.lane import Lane, Source, open_lane
 from stream.worker.maintain import again_and_again
 from stream.worker.outboxes import OutboxPublisher
@@ -153,10 +154,10 @@ def build_app(
     ticks = open_lane(app, settings, endpoints, ticks_plan(market, sinks, markets, tick_models), of_ticks)
     _add_lane(app, settings, readings)
     _add_lane(app, settings, ticks)
-    rejects = Keeper(app, Rejected, sinks.store.keep_rejected)
+    rejects = Keeper(app, json_of(Rejected), sinks.store.keep_rejected)
     _add_keeper(app, METERS_REJECTED, rejects)
     _add_keeper(app, MARKET_REJECTED, rejects)
-    entries = Keeper(app, RegistryEntry, partial(_register, readings.worker, sinks.store))
+    entries = Keeper(app, registry_entry, partial(_register, readings.worker, sinks.store))
     _add_keeper(app, METERS_REGISTRY, entries)
     producer = KafkaProducer(producer_settings(endpoints.kafka_url))
     for each in (serving, tick_models):
@@ -276,9 +277,9 @@ def _topic(app: Any, spec: TopicSpec) -> Any:
     return app.topic(spec.name, key_serializer="raw", value_serializer="raw")
 
 
-async def _register(worker: Worker, store: Store, entries: Sequence[RegistryEntry]) -> None:
-    await store.register(entries)
-    worker.moved([entry.meter_number for entry in entries])
+async def _register(worker: Worker, store: Store, entries: Sequence[tuple[RegistryEntry, datetime]]) -> None:
+    await store.register([entry for entry, _ in entries], [arrived_at for _, arrived_at in entries])
+    worker.moved([entry.meter_number for entry, _ in entries])
 
 
 async def _or_crash(app: Any, work: Any) -> None:

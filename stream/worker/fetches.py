@@ -40,6 +40,7 @@ class Fetch:
                 header(record.headers, CONTENT_TYPE),
                 record.timestamp * 1000,
                 header(record.headers, SOURCE),
+                record.key,
             )
             for record in records
         )

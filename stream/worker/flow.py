@@ -186,7 +186,6 @@ def effects(step: Step, state: MeterState, position: Position, lost_records: int
     rows = Rows(
         batch=step.batch.where(due),
         meter_id=state.key_id[step.state_rows[due]],
-        group_id=state.group_id[step.state_rows[due]],
         flag=step.judgement.flag[due],
         # The more unusual of two views: that of the meter's own past, and that of all meters.
         score=np.fmax(step.judgement.score, step.opinion.score)[due],

@@ -81,6 +81,7 @@ class Record:
         content_type: its `content-type` header, None when absent.
         arrived_us: its timestamp [us].
         source: its `source` header, None when absent.
+        key: its key, None when absent.
     """
 
     offset: int
@@ -88,6 +89,7 @@ class Record:
     content_type: str | None
     arrived_us: int
     source: str | None = None
+    key: bytes | None = None
 
 
 @dataclass(frozen=True)

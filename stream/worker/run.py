@@ -13,6 +13,7 @@ import structlog
 from schemas.errors import ServiceUnavailable
 from schemas.markets import Markets
 from schemas.topics import MARKET_RAW, METERS_RAW, TopicSpec
+from schemas.windows import VoltageBand
 from sinks.bars_outbox import BarOutbox
 from sinks.migrations import migrate
 from sinks.missing_outbox import MissingOutbox
@@ -88,10 +89,11 @@ def _source(kafka_url: str, topic: TopicSpec) -> Source:
 
 def _sinks(settings: Settings, endpoints: Endpoints, markets: Markets) -> Sinks:
     database, redis, lateness_s = endpoints.database_url, endpoints.redis_url, settings.worker.lateness_s
+    band = VoltageBand(settings.worker.voltage_low, settings.worker.voltage_high)
     return Sinks(
-        store=TimescaleStore(database, lateness_s=lateness_s),
+        store=TimescaleStore(database, lateness_s=lateness_s, band=band),
         latest=RedisLatest(redis, expiry_s=settings.redis_expiry_s),
-        windows=WindowOutbox(database, lateness_s=lateness_s),
+        windows=WindowOutbox(database, lateness_s=lateness_s, band=band),
         missing=MissingOutbox(database, grace_s=max(lateness_s, _MISSING_AFTER_S)),
         ticks=TimescaleTicks(database, markets),
         latest_ticks=RedisLatest(redis, expiry_s=settings.redis_expiry_s, prefix=MARKET_PREFIX, field=TICK),

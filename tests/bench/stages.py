@@ -8,6 +8,7 @@ import numpy as np
 
 from models.scorer import Scorer
 from processors.features import features
+from processors.first_of_meter import NONE_US, UNKNOWN_US, firsts, frames_of
 from processors.judge import Judging, judge
 from processors.judgement import Past
 from processors.opinion import Opinion
@@ -15,11 +16,12 @@ from processors.partition import partition_of
 from processors.state import MeterState
 from processors.validate import Limits, validate
 from processors.vee.check import check
-from processors.windows import summarise
+from processors.windows import Windowing, WindowPartials, summarise
 from schemas.codec import decode
 from schemas.delivery import NO_WATERMARK_US, Position, Rows
+from schemas.layout import Positions
 from schemas.readings import ReadingBatch
-from schemas.windows import WINDOW_LENGTHS_S
+from schemas.windows import EN_50160, WINDOW_LENGTHS_S
 from sinks.copy_binary import encode
 from sinks.readings_table import READINGS
 from sinks.redis import RedisLatest
@@ -66,6 +68,25 @@ def decoding(batches: Sequence[ReadingBatch], shape: Shape, per_record: int) -> 
     return rate(batches, lambda number: decode(payloads[number], kinds[number], ReadingBatch))
 
 
+class Windows:
+    """What the store does for windows beside its statements: which readings are their meter's first, and all sums."""
+
+    def __init__(self) -> None:
+        self._newest = np.empty(0, dtype=np.int64)
+        self._how = Windowing(WINDOW_LENGTHS_S, 60.0, EN_50160)
+
+    def step(self, batch: ReadingBatch, meter: Positions) -> WindowPartials:
+        """Sum a batch up, 50 meters to a transformer and three classes of them."""
+        short = max(int(meter.max(initial=-1)) + 1 - len(self._newest), 0)
+        self._newest = np.pad(self._newest, (0, short), constant_values=NONE_US)
+        ever, never = np.full(len(batch), NONE_US), np.full(len(batch), UNKNOWN_US)
+        frames = frames_of(batch.time_us, np.zeros(len(batch), dtype=np.int64), ["UTC"], ever, never)
+        first, _ = firsts(meter, batch.time_us, self._newest[meter], frames)
+        np.maximum.at(self._newest, meter, batch.time_us)
+        flags, group = np.zeros(len(batch), dtype=np.int8), meter // 50 * 3 + meter % 3
+        return summarise(batch, flags, group, first, ever, self._how)
+
+
 class Flow:
     """Everything between Kafka's bytes and the sinks: decode, validate, rules, judge, models, windows' input.
 
@@ -78,6 +99,7 @@ class Flow:
         self._payloads = [
             [encoded(batch.slice(s, 500), Shape.ARROW) for s in range(0, len(batch), 500)] for batch in batches
         ]
+        self._windows = Windows()
         no_shards = np.empty(0, dtype=np.int64)
         self._flow = PartitionFlow("bench", 0, MeterState(), no_shards, Limits(), Judging(), consult=consult)
 
@@ -94,7 +116,7 @@ class Flow:
         due = effects(step, self._flow.state, Position(reached, NO_WATERMARK_US))
         assert due is not None
         rows = due.rows
-        summarise(rows.batch, rows.group_id, rows.mark_us, WINDOW_LENGTHS_S, 60.0)
+        self._windows.step(rows.batch, self._flow.state.rows(rows.batch.meter_number))
         return rows
 
 
@@ -114,10 +136,9 @@ def alone(load: Load, redis_url: str, scorer: Scorer) -> dict[str, float]:
     state, rules = MeterState(), own_rules()
     rows = [state.rows(batch.meter_number) for batch in batches]
     arrived = [np.full(len(batch), ARRIVED_US) for batch in batches]
-    group = [found // 50 for found in rows]
+    windows = Windows()
     without = Flow(batches, no_model)
     stored = [without.step(number) for number in range(len(batches))]
-    marks = [np.full(len(batch), NO_WATERMARK_US) for batch in batches]
     found = {
         "decode, Arrow": decoding(batches, Shape.ARROW, 500),
         "decode, JSON arrays": decoding(batches, Shape.ARRAY, 500),
@@ -125,7 +146,7 @@ def alone(load: Load, redis_url: str, scorer: Scorer) -> dict[str, float]:
         "validate": rate(batches, lambda k: validate(batches[k], arrived[k], Limits())),
         "rules": rate(batches, lambda k: check(batches[k], rows[k], state, arrived[k], rules)),
         "judge": rate(batches, lambda k: judge(batches[k], rows[k], state, Judging())),
-        "windows": rate(batches, lambda k: summarise(batches[k], group[k], marks[k], WINDOW_LENGTHS_S, 60.0)),
+        "windows": rate(batches, lambda k: windows.step(batches[k], rows[k])),
         "COPY encoding": rate(batches, lambda k: encode(READINGS.encode(stored[k]))),
         "engine without sinks or forest": rate(batches, Flow(batches, no_model).step),
         "engine without sinks": rate(batches, Flow(batches, consulted(scorer)).step),

@@ -14,6 +14,7 @@ from sinks.memory import MemoryLatest, MemoryStore
 from sinks.redis import PREFIX, RedisLatest
 from sinks.sink import Latest, Store
 from sinks.timescale import TimescaleStore
+from sinks.windows_table import SUMS
 
 MEASURES = ReadingBatch.layout.floats
 Account = dict[str, int]
@@ -30,7 +31,7 @@ class StoreBacking(Protocol):
         """Stored readings of the meters that begin so: measures, and flag where it is kept."""
 
     def windows(self, group_id: int) -> dict[tuple[int, int], dict[str, float | None]]:
-        """Totals of one group by (length [s], start [us]), null where nothing was measured."""
+        """Totals of a transformer whose meters are of one class by (length [s], start [us]), null where nothing was."""
 
     def why(self, prefix: str) -> dict[tuple[str, int], Explanation]:
         """Explanations of readings of the meters that begin so."""
@@ -60,7 +61,12 @@ class MemoryBacking:
         }
 
     def windows(self, group_id: int) -> dict[tuple[int, int], dict[str, float | None]]:
-        return {key[1:]: dict(total) for key, total in self.store.windows.items() if key[0] == group_id}
+        return {
+            (length_s, start_us): dict(total)
+            | ({} if total["demand_peak_kw"] is not None else {"demand_peak_us": None})
+            for (transformer, _, length_s, start_us), total in self.store.windows.items()
+            if transformer == group_id
+        }
 
     def why(self, prefix: str) -> dict[tuple[str, int], Explanation]:
         return {key: why for key, why in self.store.why.items() if key[0].startswith(prefix)}
@@ -78,16 +84,14 @@ class MemoryBacking:
         return {"next_offset": self.store.positions[key].next_offset} | {name: account[name] for name in names}
 
 
-_WINDOWS = """
-SELECT window_s, (extract(epoch FROM window_start) * 1e6)::bigint, sum(readings)::bigint, sum(energy_uwh)::bigint,
-       sum(export_uwh)::bigint, max(demand_peak_kw), sum(voltage_count)::bigint, sum(voltage_sum_mv)::bigint,
-       min(voltage_min), max(voltage_max), sum(restating)::bigint
+_WINDOWS = f"""
+SELECT window_s, (extract(epoch FROM window_start) * 1e6)::bigint,
+       {", ".join(f"sum({name})::bigint" for name in SUMS)}, max(demand_peak_kw),
+       (array_agg((extract(epoch FROM demand_peak_at) * 1e6)::bigint ORDER BY demand_peak_kw DESC, demand_peak_at)
+        FILTER (WHERE demand_peak_at IS NOT NULL))[1], min(voltage_min), max(voltage_max)
 FROM window_partials WHERE transformer_id = %s GROUP BY 1, 2
 """
-_WINDOW_NAMES = (
-    "readings", "energy_uwh", "export_uwh", "demand_peak_kw", "voltage_count", "voltage_sum_mv",
-    "voltage_min", "voltage_max", "restating",
-)  # fmt: skip
+_WINDOW_NAMES = (*SUMS, "demand_peak_kw", "demand_peak_us", "voltage_min", "voltage_max")
 
 
 @dataclass

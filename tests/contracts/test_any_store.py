@@ -43,9 +43,8 @@ class Feed:
         return await self.store.position(self.topic, self.life, partition, first_offset)
 
     async def rows(self, of: ReadingBatch, offset: int = 0, partition: int = 0, **more: Any) -> Rows:
-        meter_id, group_id = await self.store.resolve(of.meter_number.to_pylist())
-        found_rows = rows(of, meter_id.tolist(), offset=offset, partition=partition, **more)
-        return replace(found_rows, group_id=group_id)
+        meter_id, _ = await self.store.resolve(of.meter_number.to_pylist())
+        return rows(of, meter_id.tolist(), offset=offset, partition=partition, **more)
 
     def delivery(self, of: Rows, *steps: tuple[int, int, int], **changes: Any) -> Delivery:
         """Steps are (partition, expected offset, next offset)."""
@@ -102,8 +101,11 @@ async def test_a_delivery_stores_rows_windows_and_offset(feed: Feed, backing: St
         if name not in ("meter_number", "reading_time")
     }
     assert backing.windows(feed.group_id)[900, START_US] == {
-        "readings": 2, "energy_uwh": 750_000_000, "export_uwh": 0, "demand_peak_kw": None, "voltage_count": 1,
-        "voltage_sum_mv": 230_000, "voltage_min": 230.0, "voltage_max": 230.0, "restating": 0,
+        "readings": 2, "meters": 1, "hour_meters": 1, "day_meters": 1, "normal": 2, "warnings": 0, "anomalies": 0,
+        "missing": 0, "rejected": 0, "energy_uwh": 750_000_000, "export_uwh": 0, "reactive_uvarh": 0,
+        "power_factor_count": 0, "power_factor_ppm": 0, "demand_peak_kw": None, "demand_peak_us": None,
+        "voltage_count": 1, "voltage_outside": 0, "voltage_sum_mv": 230_000, "voltage_min": 230.0, "voltage_max": 230.0,
+        "restating": 0,
     }  # fmt: skip
     assert await feed.start() == Position(1, START_US)
     assert backing.account(feed.topic, "life-1", 0) == {

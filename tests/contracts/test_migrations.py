@@ -57,6 +57,30 @@ def test_rows_from_before_the_rules_stay_and_no_rule_has_looked_at_them(empty: s
     assert found == [(1.0, "warning", 0, 0, 0, "A", 1)]
 
 
+def test_windows_and_places_of_before_classes_stay_what_they_were(empty: str) -> None:
+    window = "'2026-01-01T00:00Z', 3, 7000000000, 0, 4.5, 3, 690000, 229, 231, 1"
+    told = (
+        "SELECT element, readings, energy_kwh, demand_peak_kw, voltage_mean, revision FROM window_aggregates ORDER BY 1"
+    )
+    with psycopg.connect(empty, autocommit=True) as connection:
+        for file in status(connection):
+            if file.applies and file.name < "012":
+                migrations._apply(connection, file)
+        connection.execute("INSERT INTO transformers (name) VALUES ('T1')")
+        connection.execute(
+            "INSERT INTO smart_meters (meter_number, transformer_id, customer_class, status) "
+            "VALUES ('M1', 1, 'residential', 'active'), ('M2', NULL, NULL, 'unregistered')"
+        )
+        connection.execute(f"INSERT INTO window_totals VALUES (1, 900, {window})")
+        connection.execute(f"INSERT INTO window_partials VALUES (1, 900, {window}), (0, 60, {window})")
+        before = connection.execute(told).fetchall()
+        assert "012_places.sql" in migrate(empty)
+        assert connection.execute(told).fetchall() == before
+        assert before == [("transformer/T1", 6, 14.0, 4.5, 230.0, 2), ("transformer/unassigned", 3, 7.0, 4.5, 230.0, 1)]
+        places = "SELECT transformer_id, customer_class, valid_from::text, valid_to::text FROM meter_places"
+        assert connection.execute(places).fetchall() == [(1, "residential", "-infinity", "infinity")]
+
+
 def test_two_that_start_at_once_apply_everything_once(empty: str) -> None:
     applied: list[list[str]] = []
     threads = [threading.Thread(target=lambda: applied.append(migrate(empty))) for _ in range(4)]

@@ -8,15 +8,25 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.windows import WindowPartials, summarise
+from processors.windows import Windowing, WindowPartials, summarise
 from schemas.layout import Ints
 from schemas.readings import ReadingBatch
-from schemas.windows import MV_PER_V, UWH_PER_KWH, WINDOW_LENGTHS_S
+from schemas.windows import DAY_S, EN_50160, HOUR_S, MV_PER_V, PPM, UWH_PER_KWH, WINDOW_LENGTHS_S
 from tests.builders import DAY_US, START_US
 from tests.strategies import cuts
 
 Key = tuple[int, int, int]
-SUMS = ("readings", "energy_uwh", "export_uwh", "voltage_count", "voltage_sum_mv", "restating")
+SUMS = (
+    "readings",
+    "energy_uwh",
+    "export_uwh",
+    "power_factor_count",
+    "power_factor_ppm",
+    "voltage_count",
+    "voltage_outside",
+    "voltage_sum_mv",
+    "restating",
+)
 LATENESS_S = 60.0
 
 
@@ -36,6 +46,7 @@ def grouped(draw: st.DrawFn) -> tuple[ReadingBatch, Ints, Ints]:
         export_kwh=column(st.floats(0, 10) | st.none()),
         demand_kw=column(st.floats(-5, 5) | st.none()),
         voltage=column(st.floats(200, 260) | st.none()),
+        power_factor=column(st.floats(-1, 1) | st.none()),
     )
     groups = np.array(column(st.integers(0, 2)), dtype=np.int64)
     return found, groups, np.array(column(near), dtype=np.int64)
@@ -51,8 +62,12 @@ def totals(parts: list[WindowPartials]) -> dict[Key, dict[str, Any]]:
         for row in range(len(part)):
             total = found.setdefault(
                 (int(part.window_s[row]), int(part.group_id[row]), int(part.start_us[row])),
-                dict.fromkeys(SUMS, 0) | dict.fromkeys(EXTREMES, np.nan),
+                dict.fromkeys(SUMS, 0) | dict.fromkeys(EXTREMES, np.nan) | {"peak_at": None},
             )
+            peak, before = float(part.demand_peak_kw[row]), total["demand_peak_kw"]
+            if not np.isnan(peak) and not peak < before:
+                at = int(part.demand_peak_us[row])
+                total["peak_at"] = min(at, total["peak_at"]) if peak == before else at
             for name in SUMS:
                 total[name] += int(getattr(part, name)[row])
             for name, better in EXTREMES.items():
@@ -77,15 +92,26 @@ def naive(found: ReadingBatch, groups: Ints, marks: Ints) -> dict[Key, dict[str,
     def known(name: str, rows: list[int]) -> list[float]:
         return [value for row in rows if (value := found.column(name)[row].as_py()) is not None]
 
+    def demands(rows: list[int]) -> list[tuple[int, float]]:
+        column = found.column("demand_kw")
+        return [(int(found.time_us[row]), kw) for row in rows if (kw := column[row].as_py()) is not None]
+
     return {
         key: {
             "readings": len(rows),
             "energy_uwh": sum(whole("consumption_kwh", row, UWH_PER_KWH) for row in rows),
             "export_uwh": sum(whole("export_kwh", row, UWH_PER_KWH) for row in rows),
+            "power_factor_count": len(known("power_factor", rows)),
+            "power_factor_ppm": sum(whole("power_factor", row, PPM) for row in rows),
             "voltage_count": len(known("voltage", rows)),
+            "voltage_outside": sum(not 207 <= volts <= 253 for volts in known("voltage", rows)),
             "voltage_sum_mv": sum(whole("voltage", row, MV_PER_V) for row in rows),
             "restating": sum(key[2] + (key[0] + LATENESS_S) * 1e6 <= marks[row] for row in rows),
             "demand_peak_kw": max(known("demand_kw", rows), default=None),
+            "peak_at": min(
+                (time for time, kw in demands(rows) if kw == max(known("demand_kw", rows))),
+                default=None,
+            ),
             "voltage_min": min(known("voltage", rows), default=None),
             "voltage_max": max(known("voltage", rows), default=None),
         }
@@ -94,7 +120,10 @@ def naive(found: ReadingBatch, groups: Ints, marks: Ints) -> dict[Key, dict[str,
 
 
 def summed(found: ReadingBatch, groups: Ints, marks: Ints) -> WindowPartials:
-    return summarise(found, groups, marks, WINDOW_LENGTHS_S, LATENESS_S)
+    n = len(found)
+    nobody = {length: np.zeros(n, dtype=bool) for length in (*WINDOW_LENGTHS_S, HOUR_S, DAY_S)}
+    flags = np.zeros(n, dtype=np.int8)
+    return summarise(found, flags, groups, nobody, marks, Windowing(WINDOW_LENGTHS_S, LATENESS_S, EN_50160))
 
 
 @given(grouped())

@@ -22,12 +22,13 @@ from processors.features import features
 from processors.judge import Judging, judge
 from processors.state import MeterState
 from processors.validate import FAILURES, Limits, validate
-from processors.windows import WindowPartials, summarise
+from processors.windows import Windowing, WindowPartials, summarise
 from schemas import json_writer
 from schemas.codec import decode
 from schemas.quality import FLAGS
 from schemas.readings import ReadingBatch
 from schemas.topics import CONTENT_TYPE
+from schemas.windows import DAY_S, EN_50160, HOUR_S
 from sinks.copy_binary import encode, instant, number, text
 
 where = store.settings()
@@ -97,7 +98,9 @@ class Loop:
         matrix[found.past.peak_kw <= 0, forest.LOAD_SHARE] = np.nan
         score = np.array(self._scorer.score(matrix, found.score))
         marks = np.zeros(len(batch), dtype=np.int64)
-        touched = self._add(summarise(batch, state.group_id[rows], marks, (900,), 60.0))
+        nobody = dict.fromkeys((900, HOUR_S, DAY_S), np.zeros(len(batch), dtype=bool))
+        how = Windowing((900,), 60.0, EN_50160)
+        touched = self._add(summarise(batch, found.flag, state.group_id[rows], nobody, marks, how))
         columns = [
             number(state.key_id[rows], ">i8"),
             instant(batch.time_us),

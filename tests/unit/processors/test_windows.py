@@ -1,11 +1,14 @@
 """Windows: totals in whole numbers that equal a naive count, half open, with lateness by the watermark."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from processors.windows import WindowPartials, summarise, watermark
+from processors.windows import Windowing, WindowPartials, summarise, watermark
 from schemas.delivery import NO_WATERMARK_US
-from schemas.windows import WINDOW_LENGTHS_S
+from schemas.quality import FLAGS, REJECTED
+from schemas.windows import DAY_S, EN_50160, HOUR_S, WINDOW_LENGTHS_S
 from tests.builders import MINUTE_US, START_US, batch
 
 
@@ -17,11 +20,14 @@ def only(partials: WindowPartials, **values: float | None) -> None:
 
 
 def summary(
-    lateness_s: float = 60.0, marks: int = NO_WATERMARK_US, lengths: tuple[int, ...] = (60,), **columns: object
+    lateness_s: float = 60.0, marks: int = NO_WATERMARK_US, lengths: tuple[int, ...] = (60,), **columns: Any
 ) -> WindowPartials:
+    flag = columns.pop("flag", 0)
     found = batch("M1", columns.pop("times", START_US), **columns)
     n = len(found)
-    return summarise(found, np.zeros(n, np.int64), np.full(n, marks), lengths, lateness_s)
+    first = {length: np.zeros(n, dtype=bool) for length in (*WINDOW_LENGTHS_S, HOUR_S, DAY_S)}
+    flags, how = np.broadcast_to(np.asarray(flag, np.int8), n), Windowing(lengths, lateness_s, EN_50160)
+    return summarise(found, flags, np.zeros(n, np.int64), first, np.full(n, marks), how)
 
 
 def test_a_window_is_half_open() -> None:
@@ -60,9 +66,36 @@ def test_the_peak_of_demand_is_the_highest_and_zero_has_no_sign() -> None:
 
 def test_groups_do_not_mix_and_every_length_is_summed() -> None:
     found = batch("M1", [START_US, START_US + 2 * MINUTE_US, START_US])
-    partials = summarise(found, np.array([1, 1, 2]), np.full(3, NO_WATERMARK_US), WINDOW_LENGTHS_S, 60.0)
+    first = {length: np.array([True, False, True]) for length in (*WINDOW_LENGTHS_S, HOUR_S, DAY_S)}
+    how = Windowing(WINDOW_LENGTHS_S, 60.0, EN_50160)
+    flags, marks = np.zeros(3, np.int8), np.full(3, NO_WATERMARK_US)
+    partials = summarise(found, flags, np.array([1, 1, 2]), first, marks, how)
     keys = list(zip(partials.window_s.tolist(), partials.group_id.tolist(), partials.readings.tolist(), strict=True))
     assert keys == [(60, 1, 1), (60, 1, 1), (60, 2, 1), (900, 1, 2), (900, 2, 1)]
+    assert partials.meters.tolist() == [1, 0, 1, 1, 1]
+    # An hour and a day are summed up from the longest windows alone.
+    assert partials.hour_meters.tolist() == partials.day_meters.tolist() == [0, 0, 0, 1, 1]
+
+
+def test_the_peak_bears_the_first_of_its_times_whatever_the_order() -> None:
+    times = [START_US + 30, START_US, START_US + 10, START_US + 20]
+    only(summary(times=times, demand_kw=[2.0, 1.0, 2.0, None]), demand_peak_kw=2.0, demand_peak_us=START_US + 10)
+
+
+def test_voltages_at_the_limits_are_within_them() -> None:
+    volts = [206.999, 207.0, 253.0, 253.001, None]
+    only(summary(times=[START_US] * 5, voltage=volts), voltage_outside=2, voltage_count=4)
+
+
+def test_power_factors_and_reactive_energy_add_up_in_whole_units() -> None:
+    found = summary(times=[START_US] * 3, power_factor=[0.9, None, 0.8], reactive_kvarh=[0.1, 0.2, None])
+    only(found, power_factor_count=2, power_factor_ppm=1_700_000, reactive_uvarh=3 * 10**8)
+
+
+def test_each_flag_is_counted_for_itself() -> None:
+    found = summary(times=[START_US] * len(FLAGS), flag=list(range(len(FLAGS))))
+    only(found, readings=len(FLAGS), normal=1, warnings=1, anomalies=1, missing=1, rejected=1)
+    only(summary(flag=REJECTED), rejected=1, normal=0)
 
 
 @pytest.mark.parametrize(("mark", "restating"), [(-1, 0), (0, 1), (1, 1)])

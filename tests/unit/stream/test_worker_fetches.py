@@ -17,7 +17,7 @@ RAW, CHANGELOG = TP(METERS_RAW.name, 3), TP("meterstream-meter-state-changelog",
 
 def found(offset: int, value: bytes | None = b"{}", headers: tuple[tuple[str, bytes], ...] = ()) -> Any:
     return SimpleNamespace(
-        topic=RAW.topic, partition=RAW.partition, offset=offset, value=value, headers=headers,
+        topic=RAW.topic, partition=RAW.partition, offset=offset, key=None, value=value, headers=headers,
         timestamp=1_700_000_000_123, timestamp_type=0,
     )  # fmt: skip
 
