@@ -95,8 +95,8 @@ def in_database(
             (like,),
         ).fetchall()
         windows = connection.execute(
-            "SELECT element, window_s, window_start, readings, energy_kwh, demand_peak_kw, voltage_min, voltage_mean, "
-            "voltage_max FROM window_aggregates WHERE element LIKE %s",
+            "SELECT element, window_s, window_start, readings, meters, energy_kwh, demand_peak_kw, demand_peak_at, "
+            "voltage_min, voltage_mean, voltage_max, voltage_outside FROM window_aggregates WHERE element LIKE %s",
             (f"transformer/{like}",),
         ).fetchall()
         alerts = connection.execute(

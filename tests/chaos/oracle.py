@@ -8,6 +8,7 @@ from fractions import Fraction
 from tests.chaos.load import Key, Load, Reject, Row
 
 LENGTHS_S = (60, 900)
+_BAND = (207, 253)
 _UNIX = datetime(1970, 1, 1, tzinfo=UTC)
 
 #: element, length [s], start.
@@ -21,19 +22,26 @@ class Window:
     readings: int = 0
     energy: Fraction = Fraction(0)
     voltages: list[Fraction] = field(default_factory=list)
-    demand_peak: float | None = None
+    demand_peak: tuple[float, float] | None = None
+    meters: set[str] = field(default_factory=set)
 
     def add(self, row: Row) -> None:
         self.readings += 1
+        self.meters.add(row.meter)
         self.energy += Fraction(str(row.consumption_kwh))
         self.voltages.append(Fraction(str(row.voltage)))
         if row.demand_kw is not None:
-            self.demand_peak = row.demand_kw if self.demand_peak is None else max(self.demand_peak, row.demand_kw)
+            # The higher peak counts, of two as high the earlier one.
+            peak = row.demand_kw, -row.time.timestamp()
+            self.demand_peak = peak if self.demand_peak is None else max(self.demand_peak, peak)
 
     def told(self) -> tuple[object, ...]:
         mean = float(sum(self.voltages) * 1000) / 1000 / len(self.voltages)
         low, high = float(min(self.voltages)), float(max(self.voltages))
-        return self.readings, float(self.energy), self.demand_peak, low, mean, high
+        peak, at = (None, None) if self.demand_peak is None else self.demand_peak
+        outside = sum(not _BAND[0] <= volts <= _BAND[1] for volts in self.voltages)
+        said = (self.readings, len(self.meters), float(self.energy), peak, at and datetime.fromtimestamp(-at, UTC))
+        return *said, low, mean, high, outside
 
 
 @dataclass

@@ -1,4 +1,4 @@
--- Where meters stood and when; windows by class; what is counted in a window beyond energy and voltage.
+-- Where meters stood and when; windows by class; more of what is counted in a window.
 
 -- From when on a meter was at a transformer (0: none) and of a class; until its next row.
 CREATE TABLE meter_moves (
@@ -97,3 +97,24 @@ JOIN region_prices p ON p.region = s.region
  AND p.starts_at = market_bar_start(r.reading_time, k.interval_s, k.timezone)
 WHERE r.consumption_kwh IS NOT NULL
 GROUP BY s.region, m.customer_class, p.starts_at, p.ends_at, p.currency, p.price;
+
+CREATE OR REPLACE VIEW window_aggregates AS
+SELECT w.transformer_id,
+       'transformer/' || coalesce(t.name, 'unassigned')                   AS element,
+       w.window_start,
+       w.window_s,
+       sum(w.readings)::bigint                                             AS readings,
+       sum(w.energy_uwh)::double precision / 1e9                           AS energy_kwh,
+       sum(w.export_uwh)::double precision / 1e9                           AS export_kwh,
+       max(w.demand_peak_kw)                                               AS demand_peak_kw,
+       min(w.voltage_min)                                                  AS voltage_min,
+       sum(w.voltage_sum_mv)::double precision / 1e3 / nullif(sum(w.voltage_count), 0) AS voltage_mean,
+       max(w.voltage_max)                                                  AS voltage_max,
+       sum(w.restating)::bigint                                            AS revision,
+       sum(w.meters)::bigint                                               AS meters,
+       sum(w.voltage_outside)::bigint                                      AS voltage_outside,
+       (array_agg(w.demand_peak_at ORDER BY w.demand_peak_kw DESC, w.demand_peak_at)
+        FILTER (WHERE w.demand_peak_at IS NOT NULL))[1]                    AS demand_peak_at
+FROM (SELECT * FROM window_totals UNION ALL SELECT * FROM window_partials) w
+LEFT JOIN transformers t USING (transformer_id)
+GROUP BY w.transformer_id, t.name, w.window_start, w.window_s;
