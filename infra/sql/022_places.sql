@@ -41,7 +41,7 @@ CREATE TABLE window_recounts (
 );
 
 -- The clock by which the days of a region are told; without a row it is UTC.
-CREATE TABLE region_clocks (
+CREATE TABLE IF NOT EXISTS region_clocks (
     region   text PRIMARY KEY,
     timezone text NOT NULL
 );
