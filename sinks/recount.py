@@ -1,7 +1,8 @@
 """Windows summed up again from readings, where it became known later where these had been taken.
 
 One transformer and one of its local days at a time, while no delivery runs: what was summed there goes, and what its
-readings say takes its place. So nothing counts twice, and a crash leaves either the old sums or the new ones.
+readings say takes its place. So nothing counts twice, and a crash leaves either the old sums or the new ones. A day of
+which retention may have dropped readings stays as it was summed.
 """
 
 import psycopg
@@ -11,7 +12,7 @@ from schemas.windows import HOUR_S, MV_PER_V, PPM, UNCLASSIFIED, UWH_PER_KWH, WI
 from sinks.meter_book import PLACES_LOCK
 
 _HOLD = "SELECT pg_advisory_xact_lock(%s)"
-# The first local day of the oldest entry; what is left of it stays in the queue.
+# The first local day of the oldest entry, and whether its readings are all still there; the rest stays in the queue.
 _TAKE = """
 WITH one AS (
     SELECT ctid AS place, * FROM window_recounts ORDER BY since LIMIT 1
@@ -28,9 +29,10 @@ WITH one AS (
     RETURNING w.transformer_id, w.until
 ), left_over AS (
     INSERT INTO window_recounts (transformer_id, since, until)
-    SELECT g.transformer_id, d.next, max(g.until) FROM gone g, day d WHERE g.until >= d.next GROUP BY 1, 2
+    SELECT g.transformer_id, greatest(d.next, readings_kept_since()), max(g.until) FROM gone g, day d
+    WHERE g.until >= greatest(d.next, readings_kept_since()) GROUP BY 1, 2
 )
-SELECT transformer_id, first, next, timezone FROM day
+SELECT first >= readings_kept_since(), transformer_id, first, next, timezone FROM day
 """
 _LONGEST = WINDOW_LENGTHS_S[-1]
 _SPAN = (
@@ -117,16 +119,17 @@ async def recount(connection: psycopg.AsyncConnection, band: VoltageBand) -> boo
         connection: with a transaction open that excludes the folding of partials.
         band: voltages outside of it are counted.
 
-    Returns: whether there was one.
+    Returns: whether one was; days that can no longer be counted are struck off.
     """
     if await (await connection.execute("SELECT FROM window_recounts LIMIT 1")).fetchone() is None:
         return False
     await connection.execute(_HOLD, (PLACES_LOCK,))
-    row = await (await connection.execute(_TAKE)).fetchone()
-    if row is None:
-        return False
-    unit = dict(zip(("transformer", "first", "next", "timezone"), row, strict=True))
-    unit |= {"lengths": list(WINDOW_LENGTHS_S), "low": band.low, "high": band.high}
-    await connection.execute(_CLEAR, unit)
-    await connection.execute(_SUM, unit)
-    return True
+    while (row := await (await connection.execute(_TAKE)).fetchone()) is not None:
+        kept, *found = row
+        if kept:
+            unit = dict(zip(("transformer", "first", "next", "timezone"), found, strict=True))
+            unit |= {"lengths": list(WINDOW_LENGTHS_S), "low": band.low, "high": band.high}
+            await connection.execute(_CLEAR, unit)
+            await connection.execute(_SUM, unit)
+            return True
+    return False

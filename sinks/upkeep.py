@@ -12,6 +12,7 @@ import psycopg
 from psycopg import sql
 
 from schemas.topics import METERS_RAW
+from sinks.meter_book import PLACES_LOCK
 from sinks.upkeep_log import noted
 
 #: Any number that nothing else locks: one process at a time.
@@ -23,6 +24,7 @@ _LOCK_TIMEOUT = "SET LOCAL lock_timeout = '3s'"
 #: How long Kafka has what was taken in [d].
 GRACE_DAYS = (METERS_RAW.retention_s or 0) // 86_400
 _ROWS_AT_ONCE = 20_000
+_READINGS = "meter_readings"
 
 _IS_PLAIN = "SELECT to_regclass('readings_partitions') IS NOT NULL"
 _AHEAD_OF_NOW = """
@@ -30,6 +32,9 @@ SELECT add_readings_partitions(array_agg(date_trunc('month', now()) + n * interv
 FROM generate_series(0, %s) AS n
 """
 _TOO_OLD = "SELECT name FROM readings_partitions WHERE ends_at <= now() - make_interval(days => %s) ORDER BY starts_at"
+# Nobody counts windows again meanwhile, from readings that are gone then.
+_HOLD = f"SELECT pg_advisory_xact_lock({PLACES_LOCK})"
+_DROPPED = "UPDATE readings_kept SET since = greatest(since, now() - %s::interval)"
 _POLICY = """
 SELECT config ->> %s FROM timescaledb_information.jobs
 WHERE proc_name = %s AND hypertable_schema = current_schema() AND hypertable_name = %s
@@ -115,6 +120,8 @@ async def _partitions(connection: psycopg.AsyncConnection, days: int) -> list[st
     made = await _one(connection, _AHEAD_OF_NOW, _AHEAD)
     done = [f"made {made} partitions"] if made else []
     old = await (await connection.execute(_TOO_OLD, (days + GRACE_DAYS,))).fetchall() if days else []
+    if old:
+        await _note_dropped(connection, f"{days + GRACE_DAYS} days")
     for (name,) in old:
         try:
             async with connection.transaction():
@@ -129,7 +136,7 @@ async def _partitions(connection: psycopg.AsyncConnection, days: int) -> list[st
 
 async def _policies(connection: psycopg.AsyncConnection, retention: Retention) -> list[str]:
     """Have TimescaleDB drop and compress as the settings say."""
-    kept = {"meter_readings": retention.readings_days, "market_ticks": retention.ticks_days}
+    kept = {_READINGS: retention.readings_days, "market_ticks": retention.ticks_days}
     done = list[str]()
     for table, days in kept.items():
         done += await _set(connection, table, _DROP, days + GRACE_DAYS if days else 0)
@@ -142,12 +149,21 @@ async def _set(connection: psycopg.AsyncConnection, table: str, policy: Policy, 
     wanted = f"{days} days" if days else None
     if found == wanted:
         return []
+    if isinstance(found, str) and policy is _DROP and table == _READINGS:
+        await _note_dropped(connection, found)
     async with connection.transaction():
         if found is not None:
             await connection.execute(policy.remove.encode(), (table,))
         if wanted is not None:
             await connection.execute(policy.add.encode(), (table, days))
     return [f"{table}: {policy.setting} is {wanted or 'never'} now"]
+
+
+async def _note_dropped(connection: psycopg.AsyncConnection, age: str) -> None:
+    """Keep in mind that readings of this age are gone, before they are: settings may change, that does not."""
+    async with connection.transaction():
+        await connection.execute(_HOLD.encode())
+        await connection.execute(_DROPPED, (age,))
 
 
 async def _delete(connection: psycopg.AsyncConnection, table: str, column: str, days: int) -> list[str]:

@@ -25,12 +25,11 @@ WITH given AS (
 )
 INSERT INTO vee_values (meter_id, reading_time, version, kind, over_reading, consumption_kwh, quality_flag,
                         failed_rules, warned_rules, rule_set, method, confidence, nem12_quality, espi_quality,
-                        author, reason, export_kwh, export_method, export_confidence, transformer_id)
+                        author, reason, export_kwh, export_method, export_confidence)
 SELECT g.meter_id, g.reading_time, coalesce(n.version, 0) + 1, %(kind)s, g.over_reading, g.kwh, g.flag, g.failed,
        g.warned, %(rule_set)s, g.method, g.confidence, g.nem12, g.espi, %(author)s, %(reason)s,
        CASE WHEN %(kind)s IN ('accept', 'edit') THEN coalesce(g.export_kwh, n.export_kwh) ELSE g.export_kwh END,
-       g.export_method, g.export_confidence,
-       coalesce((SELECT m.transformer_id FROM smart_meters m WHERE m.meter_id = g.meter_id), 0)
+       g.export_method, g.export_confidence
 FROM given g
 LEFT JOIN LATERAL (
     SELECT * FROM vee_values v WHERE v.meter_id = g.meter_id AND v.reading_time = g.reading_time

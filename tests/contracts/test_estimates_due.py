@@ -23,6 +23,7 @@ from stream.vee.automatic import AutomaticEstimation
 from stream.vee.deciding import Decision
 from tests.builders import batch, rows
 from tests.contracts.test_any_store import nothing
+from tests.contracts.test_windows_outbox import recounts_wait
 from tests.vee import RULES
 
 pytestmark = pytest.mark.integration
@@ -76,9 +77,9 @@ class Life:
         of = batch(meter, ends(hours), **({"consumption_kwh": used(hours)} | columns))
         self.newest = max(self.newest, BEGIN + (max(hours) + 1) * HOUR)
         await self.store.position(METERS_RAW.name, "life", 0, 0)
-        meter_id, group_id = await self.store.resolve(of.meter_number.to_pylist())
+        meter_id, _ = await self.store.resolve(of.meter_number.to_pylist())
         found = rows(of, meter_id.tolist(), partition=0, offset=self.at)
-        found = replace(found, group_id=group_id, failed=np.full(len(of), failed, dtype=np.int64))
+        found = replace(found, failed=np.full(len(of), failed, dtype=np.int64))
         progress = Progress(0, self.at, self.at + 1, micros(self.newest), len(of), 0)
         self.at += 1
         await self.store.write(Delivery(METERS_RAW.name, "life", found, [], [progress]), nothing)
@@ -92,7 +93,7 @@ class Life:
 
         while await outbox.hand_on(keep):
             pass
-        while await self.windows.hand_on(keep):
+        while await self.windows.hand_on(keep) or recounts_wait(self.url):
             pass
         await outbox.close()
         estimation = AutomaticEstimation(self.url, lambda: rules)
@@ -153,6 +154,24 @@ async def test_a_gap_that_has_ended_is_estimated_once_it_is_due(life: Life) -> N
     assert [row[0] for row in life.best(GAP)] == ["estimate"] * len(GAP)
     assert {row[3] for row in life.best(GAP)} == {"engine"}
     life.agree()
+
+
+async def test_estimates_count_where_the_meter_stood_then_whenever_that_became_known(life: Life) -> None:
+    await life.send(besides(GAP))
+    await life.estimate()
+    middle = BEGIN + GAP[2] * HOUR
+    moved = RegistryEntry(meter_number="M1", transformer="T2", valid_from=middle)
+    await life.store.register([moved])
+    await life.estimate()
+    life.agree()
+    of_element = "SELECT sum(best_uwh)::bigint FROM best_loads JOIN transformers USING (transformer_id) "
+    for name, since, until in (("T1", BEGIN, middle), ("T2", middle, BEGIN + WEEKS * 2 * HOUR)):
+        assert life.query(of_element + "WHERE window_s = 900 AND name = %s", name) == life.query(
+            "SELECT sum(round(consumption_kwh * 1e9)::bigint)::bigint FROM best_values "
+            "WHERE reading_time >= %s AND reading_time < %s",
+            since,
+            until,
+        )
 
 
 async def test_estimating_again_writes_nothing(life: Life) -> None:

@@ -1,10 +1,8 @@
 """Where meters stood: what a reading counts for is decided by when it was measured, whenever either became known."""
 
 from collections import defaultdict
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 import psycopg
@@ -14,12 +12,11 @@ from schemas.delivery import Delivery, Progress
 from schemas.readings import ReadingBatch
 from schemas.registry import RegistryEntry
 from schemas.topics import METERS_RAW
-from sinks.migrations import migrate
 from sinks.timescale import TimescaleStore
-from stream.stack.endpoints import Endpoints
+from sinks.upkeep import Retention, keep_up
 from tests.builders import MINUTE_US, START_US, batch, rows
-from tests.contracts.backings import unique
 from tests.contracts.test_any_store import nothing
+from tests.contracts.test_upkeep import run_policies
 from tests.contracts.test_windows_outbox import handed_on
 
 pytestmark = pytest.mark.integration
@@ -41,18 +38,6 @@ _HOURS_AND_DAYS = """
 SELECT sum(hour_meters)::int, sum(day_meters)::int
 FROM (SELECT * FROM window_totals UNION ALL SELECT * FROM window_partials) w
 """
-
-
-@pytest.fixture
-def url(stack: Endpoints) -> Iterator[str]:
-    """A schema of the test's own: windows of all meters are compared."""
-    name = unique("places").strip("-").replace("-", "_")
-    with psycopg.connect(stack.database_url, autocommit=True) as connection:
-        connection.execute(f"CREATE SCHEMA {name}")
-        url = f"{stack.database_url}?options={quote(f'-c search_path={name},public')}"
-        migrate(url)
-        yield url
-        connection.execute(f"DROP SCHEMA {name} CASCADE")
 
 
 class Writer:
@@ -142,6 +127,25 @@ async def test_a_move_that_is_told_late_moves_what_was_counted_since(url: str, w
         31: 1,
     }
     assert found["T1", 20][4] == float(ord("B"))
+
+
+async def test_what_retention_has_dropped_is_not_counted_again_and_its_windows_stay(url: str, writer: Writer) -> None:
+    now_us = int(datetime.now(UTC).timestamp()) * 10**6
+    kept = now_us - now_us % (900 * 10**6) - 2 * 86_400 * 10**6
+    await writer.stores[0].register([entry("A", "T1")])
+    await writer.write(batch("A", [hour(1), kept], consumption_kwh=1.0))
+    # It is told before readings are dropped, and would be counted again after.
+    await writer.stores[0].register([entry("A", "T2", None, 0)])
+    await keep_up(url, Retention(30, 0, 0, 0, 14))
+    with psycopg.connect(url, autocommit=True) as connection:
+        run_policies(connection)
+    await handed_on(url)
+    assert query(url, "SELECT count(*)::int FROM meter_readings") == [(1,)]
+    assert {(key[0], key[3]): row[0] for key, row in windows(url).items() if key[2] == 900} == {
+        ("T1", hour(1)): 1,
+        ("T2", kept): 1,
+    }
+    assert query(url, "SELECT * FROM window_recounts") == []
 
 
 async def test_a_meter_that_was_unknown_has_always_been_where_it_is_first_said_to_be(url: str, writer: Writer) -> None:

@@ -1,5 +1,6 @@
 """Upkeep: what is too old goes, what is not stays, there is always room, and the settings are what the policies say."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -83,6 +84,20 @@ async def test_for_ever_drops_nothing(empty: str) -> None:
         await keep_up(empty, FOR_EVER)
         run_policies(connection)
         assert oldest(connection, "meter_readings", "reading_time") < days_ago(6_999)
+
+
+async def test_what_was_dropped_stays_known_when_the_setting_changes(empty: str) -> None:
+    migrate(empty)
+    since = "SELECT readings_kept_since() BETWEEN %s AND %s"
+    with psycopg.connect(empty, autocommit=True) as connection:
+        fill(connection, [days_ago(8_000), days_ago(1)])
+        await keep_up(empty, YEAR)
+        run_policies(connection)
+        await keep_up(empty, FOR_EVER)
+        ages = days_ago(365 + GRACE_DAYS + 0.1), days_ago(365 + GRACE_DAYS - 1.1)
+        assert connection.execute(since, ages).fetchone() == (True,)
+        await keep_up(empty, replace(YEAR, readings_days=700))
+        assert connection.execute(since, ages).fetchone() == (True,)
 
 
 async def test_the_second_time_there_is_nothing_to_do(empty: str) -> None:

@@ -40,13 +40,19 @@ async def write(url: str) -> AsyncIterator[Write]:
     await store.close()
 
 
+def recounts_wait(url: str) -> bool:
+    """Whether days wait to be counted again; one that makes no window due does not keep an outbox busy."""
+    with psycopg.connect(url) as connection:
+        return connection.execute("SELECT EXISTS (SELECT FROM window_recounts)").fetchone() == (True,)
+
+
 async def handed_on(url: str) -> list[WindowAggregate]:
     outbox, found = WindowOutbox(url, lateness_s=60.0), list[WindowAggregate]()
 
     async def send(windows: list[WindowAggregate]) -> None:
         found.extend(windows)
 
-    while await outbox.hand_on(send):
+    while await outbox.hand_on(send) or recounts_wait(url):
         pass
     await outbox.close()
     return found
