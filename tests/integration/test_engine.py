@@ -168,6 +168,25 @@ def test_windows_follow_the_registry_and_reach_their_topic(own_stack: LocalStack
     }
 
 
+@pytest.mark.usefixtures("worker")
+def test_a_file_of_the_registry_comes_out_as_it_went_in(own_stack: LocalStack, tmp_path: Path) -> None:
+    lines = [
+        "meter_number,transformer,feeder,substation,region,zone,timezone,class,status,valid_from",
+        "F-1,TF-1,FF-1,SF-1,north,,Europe/Amsterdam,residential,active,",
+        "F-1,TF-2,FF-1,SF-1,north,,Europe/Amsterdam,commercial,active,2026-03-01T00:00:00Z",
+        "F-2,,,,,,,,active,",
+    ]
+    file = tmp_path / "meters.csv"
+    file.write_text("\n".join(lines) + "\n")
+    assert "3 entries read, 3 published, 0 problems" in command(own_stack, "registry", "import", str(file))
+    wait_until(own_stack, "SELECT count(*) FROM meter_places JOIN smart_meters USING (meter_id) "
+               "WHERE meter_number LIKE 'F-%'", 3)  # fmt: skip
+    head, *found = command(own_stack, "registry", "export", "--history").splitlines()
+    assert [head, *(line for line in found if line.startswith("F-"))] == lines
+    newest = [line for line in command(own_stack, "registry", "export").splitlines() if line.startswith("F-")]
+    assert newest == lines[2:]
+
+
 def test_an_anomaly_is_alerted_once(own_stack: LocalStack, worker: EngineProcess) -> None:
     usual = [
         ("A-1", reading("A-1", NOON + timedelta(minutes=30 * step), consumption_kwh=0.5)) for step in range(4 * 48)
