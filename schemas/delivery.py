@@ -29,6 +29,8 @@ class Progress:
         readings: readings in the records [expected, next_offset), rejected ones included.
         rejected: those of them that were rejected.
         lost_records: records that Kafka no longer had.
+        source: source of the last record, empty where it names none; None where nobody looked.
+        sources: from which offsets on records come from another source than those before, and from which.
     """
 
     partition: int
@@ -38,6 +40,13 @@ class Progress:
     readings: int
     rejected: int
     lost_records: int = 0
+    source: str | None = None
+    sources: tuple[tuple[int, str], ...] = ()
+
+    @property
+    def after(self) -> "Position":
+        """Where the partition stands then."""
+        return Position(self.next_offset, self.watermark_us, self.source)
 
 
 class StoredRows(Generic[B]):
@@ -232,10 +241,12 @@ class Position:
     Attributes:
         next_offset: first offset that has not been stored.
         watermark_us: watermark at that point [us].
+        source: source of the last record before it; None where that is not known.
     """
 
     next_offset: int
     watermark_us: int
+    source: str | None = None
 
 
 #: What is said of a reading that contradicts what is stored.

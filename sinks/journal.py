@@ -92,6 +92,7 @@ class PostgresJournal(ABC, Generic[R]):
         if delivery.alerts:
             await connection.execute(sql.ADD_ALERTS, sql.alert_arrays(delivery.alerts))
         await _advance(connection, delivery, stored)
+        await _note_sources(connection, delivery)
         await before_commit(stored)
         return stored
 
@@ -219,3 +220,11 @@ async def _advance(connection: psycopg.AsyncConnection, delivery: Delivery[Any],
     ]
     columns = [[move[name] for move in moves] for name in sql.ADVANCE_COLUMNS]
     await connection.execute(sql.ADVANCE, (*columns, delivery.topic, delivery.topic_id))
+
+
+async def _note_sources(connection: psycopg.AsyncConnection, delivery: Delivery[Any]) -> None:
+    """Write where the source of records changes; most deliveries change nothing."""
+    found = [(step.partition, first, name) for step in delivery.progress for first, name in step.sources]
+    if found:
+        columns = [list(column) for column in zip(*found, strict=True)]
+        await connection.execute(sql.ADD_SOURCES, (delivery.topic, delivery.topic_id, *columns))

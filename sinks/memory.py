@@ -56,6 +56,7 @@ class MemoryStore:
         alerts: ids of alerts.
         positions: (topic, topic id, partition) -> where it stands.
         accounts: the same -> what became of its readings.
+        sources: the same -> from which offsets on records come from which source.
         refuses: meter numbers whose rows it will never take.
     """
 
@@ -70,6 +71,7 @@ class MemoryStore:
         self.positions: dict[tuple[str, str, int], Position] = {}
         self.windows: dict[tuple[int, str, int, int], dict[str, Any]] = {}
         self.accounts: dict[tuple[str, str, int], Counter[str]] = defaultdict(Counter)
+        self.sources: dict[tuple[str, str, int], list[tuple[int, str]]] = defaultdict(list)
         self.refuses: set[str] = set()
         self._windowing = Windowing(WINDOW_LENGTHS_S, lateness_s, EN_50160)
         self._meters: dict[str, int] = {}
@@ -152,7 +154,8 @@ class MemoryStore:
         self.alerts.update(alert.alert_id for alert in delivery.alerts)
         for step in delivery.progress:
             key = (delivery.topic, delivery.topic_id, step.partition)
-            self.positions[key] = Position(step.next_offset, step.watermark_us)
+            self.positions[key] = step.after
+            self.sources[key] += step.sources
             self.accounts[key].update(stored.account(delivery.rows, step))
         if failure is not None:
             raise failure.error

@@ -14,9 +14,17 @@ START_PARTITION = f"""
 INSERT INTO stream_offsets (topic, topic_id, partition, next_offset, watermark_us)
 VALUES (%s, %s, %s, %s, {NO_WATERMARK_US}) ON CONFLICT DO NOTHING
 """  # noqa: S608 - names are constants of this module
-READ_POSITION = (
-    "SELECT next_offset, watermark_us FROM stream_offsets WHERE topic = %s AND topic_id = %s AND partition = %s"
+READ_POSITION = """
+SELECT next_offset, watermark_us, (
+    SELECT source FROM record_sources r
+    WHERE (r.topic, r.topic_id, r.partition) = (s.topic, s.topic_id, s.partition) ORDER BY first_offset DESC LIMIT 1
 )
+FROM stream_offsets s WHERE topic = %s AND topic_id = %s AND partition = %s
+"""
+ADD_SOURCES = """
+INSERT INTO record_sources (topic, topic_id, partition, first_offset, source)
+SELECT %s, %s, n.* FROM unnest(%s::int[], %s::bigint[], %s::text[]) AS n
+"""
 # In the order of partitions, so that two workers that claim the same ones cannot lock each other out.
 CLAIM = """
 SELECT partition, next_offset FROM stream_offsets

@@ -50,6 +50,11 @@ class BridgeSettings(_Group):
         description="stable per bridge, its session hangs on it; empty: host name, local_dir and a free slot",
     )
     share_group: str = "meterstream"
+    source: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9_.-]{0,100}$",
+        description="where this broker's readings come from, for rule sets that tell sources apart; empty: not said",
+    )
     session_expiry_s: PositiveInt = Field(default=7 * 86_400, description="how long the broker keeps our session")
     linger_ms: PositiveFloat = Field(default=50.0, description="longest wait for a batch to fill")
     max_batch_messages: PositiveInt = Field(default=5_000, description="a batch goes out when about this many wait")

@@ -110,5 +110,11 @@ def delivery(of: Rows, expected: int = 0, next_offset: int = 1, **changes: Any) 
     )
 
 
-def record(offset: int, value: bytes, content_type: str | None = None, arrived_us: int = ARRIVED_US) -> Record:
-    return Record(offset, value, content_type, arrived_us)
+def record(
+    offset: int,
+    value: bytes,
+    content_type: str | None = None,
+    arrived_us: int = ARRIVED_US,
+    source: str | None = None,
+) -> Record:
+    return Record(offset, value, content_type, arrived_us, source)

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from schemas.topics import CONTENT_TYPE
+from schemas.topics import CONTENT_TYPE, SOURCE
 from stream.backoff import Backoff
 from stream.bridge.records import ANY_PARTITION, MAX_RECORD_BYTES, Record
 from stream.metrics import BridgeMetrics
@@ -57,6 +57,7 @@ class Kafka:
         settings: as `producer_settings` returns them.
         outage: told when Kafka goes and comes.
         metrics: counts records and retries.
+        source: that all records are said to come from; empty: they name none.
         connect: makes the client; tests give a double.
     """
 
@@ -65,11 +66,13 @@ class Kafka:
         settings: dict[str, Any],
         outage: Outage,
         metrics: BridgeMetrics,
+        source: str = "",
         connect: Callable[[dict[str, Any]], Producer] = Producer,
     ) -> None:
         self._settings = {**settings, "error_cb": self._on_error}
         self._outage = outage
         self._metrics = metrics
+        self._headers = {SOURCE: source} if source else {}
         self._connect = connect
         self._producer = connect(self._settings)
         self._fatal = False
@@ -118,7 +121,7 @@ class Kafka:
                 key=record.key,
                 partition=record.partition,
                 timestamp=record.timestamp_ms,
-                headers={CONTENT_TYPE: record.content_type},
+                headers={CONTENT_TYPE: record.content_type, **self._headers},
                 on_delivery=partial(self._on_delivery, record.content_type, delivered),
             )
         except BufferError:

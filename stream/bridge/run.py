@@ -89,7 +89,10 @@ class Bridge:
         bridge = settings.bridge
         self._in_flight = InFlight(bridge.max_in_flight, bridge.max_buffer_bytes)
         self._kafka = Kafka(
-            producer_settings(endpoints.kafka_url, bridge.max_buffer_bytes), self._kafka_outage, self._metrics
+            producer_settings(endpoints.kafka_url, bridge.max_buffer_bytes),
+            self._kafka_outage,
+            self._metrics,
+            bridge.source,
         )
         self._batcher = Batcher(
             bridge, self._partitions, self._kafka, self._in_flight, self._acknowledge, self._metrics

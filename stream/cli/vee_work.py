@@ -141,7 +141,7 @@ def estimate(
 @_SINCE
 @_UNTIL
 @click.option("--rules", "path", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A rule set.")
-@click.option("--source", help="Source of these meters' readings, for a rule set that tells sources apart.")
+@click.option("--source", help="Source of these meters' readings, in place of what their records say.")
 @_REASON
 @_AUTHOR
 @plain_errors

@@ -1,9 +1,8 @@
 """A rule set over what is stored: everything is judged anew in the order of its arrival, and what differs is kept.
 
 The same readings and the same rule set always say the same: nothing is read that could change meanwhile but class and
-status of the meters, as the registry has them now. Rows do not say which source they came from: a rule set that tells
-sources apart is refused unless it is said which one the meters' readings are of; without numbers for sources nothing
-depends on it.
+status of the meters, as the registry has them now. For a rule set that tells sources apart, each reading has the source
+of its record (`stream.vee.sources`); where that is not known, it is refused unless the source is said.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,13 +18,14 @@ from processors.judge import Judging, judge
 from processors.state import MeterState
 from processors.vee.check import check
 from processors.vee.rule_set import RuleSet
-from schemas.errors import ConfigurationError
 from schemas.meter_class import class_codes, status_codes
 from schemas.quality import FLAGS, QualityFlag, nem12_text, stronger
 from schemas.readings import ReadingBatch
+from schemas.topics import METERS_RAW
 from schemas.values import Audit, ValueKind, Values
 from sinks.value_ledger import keep_values
 from stream.vee.history import Meter, find_meters, micros
+from stream.vee.sources import RecordSources
 
 #: Meters that are judged side by side, and rows that are read at once.
 _METERS, _ROWS = 500, 50_000
@@ -35,7 +35,7 @@ SELECT r.meter_id, (extract(epoch FROM r.reading_time) * 1e6)::bigint, (extract(
        coalesce(CASE WHEN v.kind = 'estimate' THEN d.kind END, v.kind, 'reading'),
        coalesce(v.quality_flag, r.quality_flag)::text,
        coalesce(v.failed_rules, r.failed_rules), coalesce(v.warned_rules, r.warned_rules),
-       {", ".join(f"r.{name}" for name in _MEASURES)}
+       r.source_partition, r.source_offset, {", ".join(f"r.{name}" for name in _MEASURES)}
 FROM meter_readings r
 LEFT JOIN LATERAL (
     SELECT * FROM vee_values n WHERE n.meter_id = r.meter_id AND n.reading_time = r.reading_time AND n.over_reading
@@ -83,6 +83,7 @@ def rerun(
     author: str,
     reason: str,
     source: str | None = None,
+    topic: str = METERS_RAW.name,
 ) -> Rerun:
     """Judge all readings of meters again, and keep what differs within a span.
 
@@ -94,21 +95,21 @@ def rerun(
         numbers: meters, all of them where none is named.
         author: who asks.
         reason: why.
-        source: that all readings of these meters came from.
+        source: that all readings of these meters came from, whatever their records say; that of its record without it.
+        topic: that the readings came from.
 
     Raises:
-        ConfigurationError: there is no such meter, or the rules tell sources apart and no source is said.
+        ConfigurationError: there is no such meter, or the rules tell sources apart and the source of some reading is
+            neither known nor said.
     """
-    if rules.sources and source is None:
-        known = ", ".join(rules.sources)
-        raise ConfigurationError(
-            f"the rule set has numbers for sources ({known}), and rows do not say theirs: name it with --source, and "
-            "the meters that sent from it with --meter; any other name stands for a source without numbers of its own"
-        )
     found, audit = Rerun(), Audit(ValueKind.RERUN, author, reason, rules.version)
     meters = find_meters(connection, numbers)
+    if source is None:
+        sources = RecordSources.read(connection, topic, [meter.meter_id for meter in meters], rules)
+    else:
+        sources = RecordSources.only(rules.source_code(source))
     for first in range(0, len(meters), _METERS):
-        again = _Again(meters[first : first + _METERS], rules, judging, span, rules.source_code(source))
+        again = _Again(meters[first : first + _METERS], rules, judging, span, sources)
         # One transaction per group: what is read stays as it is while it is judged.
         with connection.transaction():
             for rows in _portions(connection, again.meters):
@@ -135,12 +136,14 @@ class _Again:
         inside: readings of the span among those judged last.
     """
 
-    def __init__(self, meters: Sequence[Meter], rules: RuleSet, judging: Judging, span: Span, source: int) -> None:
+    def __init__(
+        self, meters: Sequence[Meter], rules: RuleSet, judging: Judging, span: Span, sources: RecordSources
+    ) -> None:
         self.meters = meters
         self.inside = 0
         self._rules = rules
         self._judging = judging
-        self._source = source
+        self._sources = sources
         self._span_us = micros(span.since), micros(span.until)
         self._state = MeterState()
         self._numbers = {meter.meter_id: meter.number for meter in meters}
@@ -150,7 +153,9 @@ class _Again:
 
     def judge(self, rows: list[tuple[Any, ...]]) -> Values:
         """Judge the next readings; return those of the span that are judged otherwise than before."""
-        meter_id, time_us, arrived_us, kind, flag, failed, warned, *measures = zip(*rows, strict=True)
+        meter_id, time_us, arrived_us, kind, flag, failed, warned, partition, offset, *measures = zip(
+            *rows, strict=True
+        )
         times, before = np.array(time_us, dtype=np.int64), np.array(kind)
         batch = ReadingBatch.from_columns(
             meter_number=[self._numbers[key] for key in meter_id],
@@ -159,7 +164,7 @@ class _Again:
         )
         at = self._state.rows(batch.meter_number)
         arrived = np.array(arrived_us, dtype=np.int64)
-        sources = np.full(len(times), self._source, dtype=np.intp)
+        sources = self._sources.codes(np.array(partition, dtype=np.int64), np.array(offset, dtype=np.int64))
         findings = check(batch, at, self._state, arrived, self._rules, sources)
         flags = stronger(judge(batch, at, self._state, self._judging).flag, findings.flag)
         inside = (times > self._span_us[0]) & (times <= self._span_us[1])

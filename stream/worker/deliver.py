@@ -127,7 +127,7 @@ class Deliverer(Generic[S, R]):
                 _log.warning("offset_conflict", partition=conflict.partition, stored=conflict.stored)
                 await self._refresh(conflict.partition, conflict.expected)
         for moved in delivery.progress:
-            self._positions[moved.partition] = Position(moved.next_offset, moved.watermark_us)
+            self._positions[moved.partition] = moved.after
         self._metrics.delivered(delivery, stored)
         self._newest.offer(delivery.rows.where(stored.fresh))
 

@@ -12,6 +12,7 @@ from processors.judge import Judging, judge
 from processors.judgement import Judgement, Past
 from processors.opinion import Onsets, Opinion, onsets
 from processors.peers import Before, Neighbours, compare
+from processors.record_sources import Runs
 from processors.state import MeterState
 from processors.validate import FAILURES, Limits, validate
 from processors.vee.check import Findings, check
@@ -55,6 +56,7 @@ class Step:
         why: of each reading that is worth watching.
         rejected: each with the offset of its record.
         rejected_at: int64[r], those offsets.
+        sources: where its records come from.
     """
 
     partition: int
@@ -72,6 +74,7 @@ class Step:
     why: Explanations
     rejected: list[Rejected]
     rejected_at: Ints
+    sources: Runs
 
 
 class PartitionFlow(Intake[ReadingBatch, MeterState]):
@@ -154,6 +157,7 @@ class PartitionFlow(Intake[ReadingBatch, MeterState]):
             explain(judgement, opinion, self._judging.monitoring),
             taken.rejected,
             taken.rejected_at,
+            taken.runs,
         )
 
     def _check(self, taken: Taken[ReadingBatch], rows: Positions, seen: Mask | None) -> Findings:
@@ -202,7 +206,7 @@ def effects(step: Step, state: MeterState, position: Position, lost_records: int
         arrived_us=step.arrived_us[due],
         mark_us=marks[:-1],
     )
-    progress = progress_of(step, position, int(marks[-1]), len(rows), len(rejected), lost_records)
+    progress = progress_of(step, position, int(marks[-1]), len(rows), len(rejected), lost_records, step.sources)
     alerts = raise_alerts(step.batch, step.judgement, step.arrived_us, due, step.neighbours)
     alerts += model_alerts(step.batch, step.judgement, step.opinion.score, step.onsets, step.arrived_us, due)
     return Effects(rows, rejected, alerts, progress)

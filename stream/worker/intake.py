@@ -7,6 +7,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import numpy as np
 
 from processors.keyed_state import SHARD_ROWS, KeyedState
+from processors.record_sources import Runs, changes, name_of, runs
 from processors.validate import Codes
 from schemas import json_writer
 from schemas.alerts import Alert
@@ -117,6 +118,7 @@ class Taken(Generic[B]):
         rejected_at: int64[r], the offsets of that.
         record: int64[n], position of each row's record.
         sources: what each record says of where it comes from.
+        runs: the same where it changes.
     """
 
     batch: B
@@ -125,7 +127,8 @@ class Taken(Generic[B]):
     rejected: list[Rejected]
     rejected_at: Ints
     record: Ints
-    sources: list[str | None]
+    sources: list[str]
+    runs: Runs
 
     def without(self, codes: Codes, failures: Sequence[tuple[Reason, str]], source: Callable[[int], str]) -> "Taken[B]":
         """Return the same with some rows rejected.
@@ -160,6 +163,7 @@ class Taken(Generic[B]):
             np.r_[self.rejected_at, self.offset[invalid]],
             self.record[~invalid],
             self.sources,
+            self.runs,
         )
 
 
@@ -202,6 +206,7 @@ class Intake(Generic[B, S]):
         ]
         rejected_at = np.fromiter((offsets[fault.source] for fault in decoded.faults), dtype=np.int64)
         self.next_offset = int(offsets[-1]) + 1
+        sources = [name_of(record.source) for record in records]
         return Taken(
             decoded.batch,
             offsets[decoded.source],
@@ -209,7 +214,8 @@ class Intake(Generic[B, S]):
             rejected,
             rejected_at,
             decoded.source,
-            [record.source for record in records],
+            sources,
+            runs(zip(offsets.tolist(), sources, strict=True)),
         )
 
     def _seen(self, rows: Positions, offset: Ints) -> Mask | None:
@@ -270,9 +276,16 @@ def due_rejects(step: AnyStep, position: Position) -> list[Rejected]:
 
 
 def progress_of(
-    step: AnyStep, position: Position, watermark_us: int, rows: int, rejected: int, lost_records: int
+    step: AnyStep,
+    position: Position,
+    watermark_us: int,
+    rows: int,
+    rejected: int,
+    lost_records: int,
+    sources: Runs = (),
 ) -> Progress:
-    """Return how far a step moves its partition."""
+    """Return how far a step moves its partition; `sources` are runs of its records."""
+    changed = changes(sources, position.source, position.next_offset)
     return Progress(
         partition=step.partition,
         expected=position.next_offset,
@@ -281,4 +294,6 @@ def progress_of(
         readings=rows + rejected,
         rejected=rejected,
         lost_records=lost_records,
+        source=changed[-1][1] if changed else position.source,
+        sources=changed,
     )

@@ -1,6 +1,7 @@
 """What rules make of a simulated fleet's faults: recall and precision by class, offline, with the labels."""
 
 from collections import defaultdict
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -20,7 +21,9 @@ from simulators.registry import registry
 from stream.simulate.plan import FleetMode, Plan, span_of
 from tests.vee import RULES
 
-METERS, DAYS, SEED = 500, 14, 7
+METERS, DAYS = 500, 14
+#: The rules were looked at with the first one, and with no other.
+SEEDS = (7, 8, 9, 10, 11)
 START = datetime(2026, 3, 2, tzinfo=UTC)
 GRACE_US = 3_600_000_000
 #: What says that a fault of a class is there: rules, or reasons of rejection.
@@ -70,9 +73,9 @@ def signs(sent: list[Dispatch], classes: dict[str, str]) -> dict[str, list[tuple
     return found
 
 
-def run(profile: Profile) -> tuple[list[Label], dict[str, list[tuple[str, int]]]]:
+def run(profile: Profile, seed: int) -> tuple[list[Label], dict[str, list[tuple[str, int]]]]:
     begin, end = span_of(START, timedelta(days=DAYS), 900)
-    plan = Plan(METERS, SEED, 900, begin, end, float("inf"), 30.0, FleetMode.SINGLE, 1, profile)
+    plan = Plan(METERS, seed, 900, begin, end, float("inf"), 30.0, FleetMode.SINGLE, 1, profile)
     grid = plan.grid()
     faults = plan.faults(grid)
     entries: pa.RecordBatch = registry(grid, faults, plan.start)
@@ -81,37 +84,71 @@ def run(profile: Profile) -> tuple[list[Label], dict[str, list[tuple[str, int]]]
     return list(labels(faults, grid)), signs(sent, classes)
 
 
-def test_faults_of_a_simulated_fleet() -> None:
-    truth, found = run(load_profile("showcase"))
+@dataclass
+class Score:
+    """What was found of one class of faults.
+
+    Attributes:
+        labelled: faults that there are.
+        found: those that something was said of.
+        said: what was said by the rules of this class.
+        true: of that, what lies on a fault of its meter.
+    """
+
+    labelled: int = 0
+    found: int = 0
+    said: int = 0
+    true: int = 0
+
+    def __add__(self, other: "Score") -> "Score":
+        return Score(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+    def __str__(self) -> str:
+        precision = f"{self.true / self.said:.3f}" if self.said else "-"
+        return f"{self.labelled} | {self.found} | {self.found / max(self.labelled, 1):.3f} | {precision}"
+
+
+def score(truth: list[Label], found: dict[str, list[tuple[str, int]]]) -> dict[FaultClass, Score]:
+    """Hold what was said against the labels, class by class.
+
+    A sign is true on any fault of its meter: a rule may rightly see what another fault does; what bears the moment in
+    which one begins was sent while it began.
+    """
     spans: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for label in truth:
         for meter in label.meters:
             spans[meter].append((micros(label.start), micros(label.end) + GRACE_US))
-    print(f"\n{METERS:,} meters, {DAYS} days, seed {SEED}; {len(truth):,} faults")  # noqa: T201 - the figures
-    print("| fault | labelled | found | recall | precision | by |\n|---|---|---|---|---|---|")  # noqa: T201
-    recalls = dict[FaultClass, float]()
+    scores = dict[FaultClass, Score]()
     for fault, kinds in SAYS.items():
         mine = [label for label in truth if label.fault is fault]
         said = [sign for kind in kinds for sign in found.get(kind, [])]
-        by_meter: dict[str, list[int]] = defaultdict(list)
+        moments: dict[str, list[int]] = defaultdict(list)
         for meter, moment in said:
-            by_meter[meter].append(moment)
-        hits = [
-            any(
-                micros(label.start) < moment <= micros(label.end) + GRACE_US
-                for meter in label.meters
-                for moment in by_meter.get(meter, [])
-            )
-            for label in mine
-        ]
-        # A sign is true on any fault of its meter: a rule may rightly see what another fault does; what bears the
-        # moment in which one begins was sent while it began.
+            moments[meter].append(moment)
+        hits = sum(any(_on(label, moments.get(meter, [])) for meter in label.meters) for label in mine)
         true = sum(any(start <= moment <= end for start, end in spans.get(meter, [])) for meter, moment in said)
-        if mine:
-            recalls[fault] = sum(hits) / len(hits)
-            precision = f"{true / len(said):.3f}" if said else "-"
-            print(f"| {fault} | {len(mine)} | {sum(hits)} | {recalls[fault]:.3f} | {precision} | {', '.join(kinds)} |")  # noqa: T201
-    assert recalls
+        scores[fault] = Score(len(mine), hits, len(said), true)
+    return scores
+
+
+def _on(label: Label, moments: list[int]) -> bool:
+    return any(micros(label.start) < moment <= micros(label.end) + GRACE_US for moment in moments)
+
+
+def test_faults_of_simulated_fleets() -> None:
+    profile, total = load_profile("showcase"), dict.fromkeys(SAYS, Score())
+    least = dict.fromkeys(SAYS, 1.0)
+    print(f"\n{METERS:,} meters, {DAYS} days, seeds {SEEDS}")  # noqa: T201 - the figures
+    for seed in SEEDS:
+        for fault, of_seed in score(*run(profile, seed)).items():
+            total[fault] += of_seed
+            if of_seed.labelled:
+                least[fault] = min(least[fault], of_seed.found / of_seed.labelled)
+            print(f"seed {seed} {fault}: {of_seed}", flush=True)  # noqa: T201
+    print("| fault | labelled | found | recall | precision | least recall of a seed | by |")  # noqa: T201
+    for fault, kinds in SAYS.items():
+        print(f"| {fault} | {total[fault]} | {least[fault]:.3f} | {', '.join(kinds)} |")  # noqa: T201
+    assert all(of_class.labelled for of_class in total.values())
 
 
 def micros(moment: datetime) -> int:

@@ -113,6 +113,16 @@ async def test_a_delivery_stores_rows_windows_and_offset(feed: Feed, backing: St
     }  # fmt: skip
 
 
+async def test_where_records_come_from_is_kept_where_it_changes(feed: Feed) -> None:
+    assert (await feed.start()).source is None
+    for expected, runs in enumerate([((0, ""),), ((1, "hes"), (2, "shop")), ()]):
+        delivery = feed.delivery(await feed.rows(ReadingBatch.empty()), (0, expected, expected + 1))
+        after = "shop" if expected else ""
+        delivery.progress[0] = replace(delivery.progress[0], source=after, sources=runs)
+        await feed.store.write(delivery, nothing)
+        assert await feed.start() == delivery.progress[0].after == Position(expected + 1, START_US, after)
+
+
 async def test_a_delivery_without_rows_moves_the_offset(feed: Feed) -> None:
     await feed.write(ReadingBatch.empty())
     assert (await feed.start()).next_offset == 1

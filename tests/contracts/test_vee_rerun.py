@@ -35,6 +35,8 @@ STRICTER = parse(
         "[rules.energy_range]\nwarn = 20000", "[rules.energy_range]\nwarn = 2.35", 1
     )
 )
+#: Warns of it where it came from the source `old`.
+BY_SOURCE = parse(STRICTER.text.replace("warn = 2.35", "warn = 20000\nsource.old = { warn = 2.35 }", 1))
 
 
 @dataclass
@@ -47,8 +49,14 @@ class Street:
     def meters(self) -> list[str]:
         return [self.feed.meter("A"), self.feed.meter("B")]
 
-    def rerun(self, rules: RuleSet = RULES, span: Span = WHOLE, source: str | None = None) -> Rerun:
-        return rerun(self.connection, rules, Judging(), span, self.meters(), "tests", "a newer rule set", source)
+    def rerun(self, rules: RuleSet = RULES, span: Span = WHOLE, source: str | None = None, meters: str = "AB") -> Rerun:
+        names = [self.feed.meter(name) for name in meters]
+        who = ("tests", "a newer rule set")
+        return rerun(self.connection, rules, Judging(), span, names, *who, source, self.feed.topic)
+
+    def note_the_first_record(self, source: str) -> None:
+        key = (self.feed.topic, self.feed.life, source)
+        self.connection.execute("INSERT INTO record_sources VALUES (%s, %s, 0, 0, %s)", key)
 
     def best(self) -> dict[str, int]:
         query = (
@@ -93,7 +101,11 @@ async def street(database_url: str) -> AsyncIterator[Street]:
                 rule_set=findings.rule_set,
             )
             number = 2 * offset + turn
-            await store.write(feed.delivery(stored, (0, number, number + 1)), nothing)
+            written = feed.delivery(stored, (0, number, number + 1))
+            # All that meter A sends comes from another source, and nobody noted where the first record came from.
+            runs = ((number, "old" if name == "A" else ""),) if number else ()
+            written.progress[0] = replace(written.progress[0], sources=runs)
+            await store.write(written, nothing)
     with psycopg.connect(database_url, autocommit=True) as connection:
         yield Street(feed, connection)
     await store.close()
@@ -115,12 +127,32 @@ async def test_other_rules_touch_only_what_they_judge_otherwise(street: Street) 
     assert street.rerun().written == 0
 
 
-async def test_rules_that_tell_sources_apart_ask_for_the_source(street: Street) -> None:
-    by_source = parse(STRICTER.text.replace("warn = 2.35", "warn = 20000\nsource.old = { warn = 2.35 }", 1))
-    with pytest.raises(ConfigurationError, match=r"numbers for sources .old.*--source"):
-        street.rerun(by_source)
-    assert street.rerun(by_source, source="another").differ == 0
-    assert street.rerun(by_source, source="old").written > 0
+async def test_rules_that_tell_sources_apart_know_where_each_record_came_from(street: Street) -> None:
+    assert street.rerun(BY_SOURCE, meters="B").differ == 0
+    street.note_the_first_record("")
+    found = street.rerun(BY_SOURCE)
+    assert 0 < found.written <= 21
+    assert street.rerun(BY_SOURCE).written == 0
+    assert street.rerun(BY_SOURCE, meters="B", source="old").written > 0
+
+
+async def test_a_source_that_is_not_known_is_asked_for(street: Street) -> None:
+    with pytest.raises(ConfigurationError, match=r"numbers for sources .old.*before theirs was kept.*--source"):
+        street.rerun(BY_SOURCE)
+    assert street.rerun(BY_SOURCE, source="another").differ == 0
+    assert street.rerun(BY_SOURCE, source="old").written > 0
+
+
+async def test_records_of_two_lives_of_a_topic_are_not_told_apart(street: Street) -> None:
+    street.note_the_first_record("")
+    street.connection.execute(
+        "INSERT INTO stream_offsets (topic, topic_id, partition, next_offset, watermark_us, stored) "
+        "VALUES (%s, 'life-2', 0, 1, 0, 1)",
+        (street.feed.topic,),
+    )
+    with pytest.raises(ConfigurationError, match=r"made anew.*--source"):
+        street.rerun(BY_SOURCE)
+    assert street.rerun(STRICTER).written > 0
 
 
 async def test_only_the_span_is_written(street: Street) -> None:

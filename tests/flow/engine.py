@@ -142,5 +142,6 @@ class Engine:
             "alerts": {alert.alert_id: alert for alert in self.outbox.alerts},
             "rejected": {item.reject_id: (item.reason, item.payload) for item in self.outbox.rejected},
             "positions": store.positions,
+            "sources": dict(store.sources),
             "accounts": {key: dict(account) for key, account in store.accounts.items()},
         }

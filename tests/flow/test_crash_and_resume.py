@@ -65,7 +65,7 @@ def logs(draw: st.DrawFn) -> list[Record]:
         found.insert(draw(st.integers(0, len(found))), (data, kind))
     offset = draw(st.integers(0, 5))
     for data, kind in found:
-        log.append(record(offset, data, kind))
+        log.append(record(offset, data, kind, source=draw(st.sampled_from([None, None, "a", "b"]))))
         offset += draw(st.sampled_from([1, 1, 1, 2]))  # transactions of other producers leave gaps
     return log
 

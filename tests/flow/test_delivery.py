@@ -41,7 +41,7 @@ def log(hours: int = 30) -> list[Record]:
         use = 50.0 if hour == hours - 1 else 1.0
         found.append(payload(reading("M1", START_US + hour * HOUR_US, consumption_kwh=use, voltage=230.0)))
     found[3:3] = [b"{", payload(reading("M2", START_US, voltage=999.0))]
-    return [record(offset, value) for offset, value in enumerate(found)]
+    return [record(at, value, source="shop" if 10 <= at < 20 else None) for at, value in enumerate(found)]
 
 
 async def undisturbed() -> dict[str, Any]:
@@ -57,13 +57,14 @@ async def test_a_delivery_ends_in_the_database_in_kafka_and_in_redis() -> None:
         await engine.take(item)
     await engine.newest.flush()
     assert len(engine.store.readings) == engine.outbox.clean == 30
-    assert engine.store.positions[HERE] == Position(32, START_US + 29 * HOUR_US)
+    assert engine.store.positions[HERE] == Position(32, START_US + 29 * HOUR_US, "")
     assert [item.reason for item in engine.outbox.rejected] == [Reason.NOT_JSON, Reason.VOLTAGE_OUT_OF_RANGE]
     assert [item.source for item in engine.outbox.rejected] == ["meters.raw[0]@3", "meters.raw[0]@4"]
     (alert,) = engine.outbox.alerts
     assert engine.store.alerts == {alert.alert_id}
     assert engine.latest.values == {"M1": START_US + 29 * HOUR_US}
     assert engine.store.accounts[HERE] == Counter(readings=32, stored=30, rejected=2)
+    assert engine.store.sources[HERE] == [(0, ""), (10, "shop"), (20, "")]
 
 
 @pytest.mark.parametrize(

@@ -81,12 +81,12 @@ class ScriptedProducer:
 class Rig:
     """A `Kafka` over scripted producers; `turn()` is one round of its thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, source: str = "") -> None:
         self.producers: list[ScriptedProducer] = []
         self.outage = Outage("kafka")
         self.registry = CollectorRegistry()
         settings = producer_settings("kafka://h:1", 1_000_000)
-        self.kafka = Kafka(settings, self.outage, BridgeMetrics(self.registry), self._connect)  # type: ignore[arg-type]
+        self.kafka = Kafka(settings, self.outage, BridgeMetrics(self.registry), source, self._connect)  # type: ignore[arg-type]
         self.delivered = 0
 
     def _connect(self, settings: dict[str, Any]) -> ScriptedProducer:
@@ -111,6 +111,13 @@ class Rig:
         self.kafka.close()
         thread.join()
         assert condition()
+
+
+def test_records_say_where_a_bridge_that_was_told_so_has_them_from() -> None:
+    rig = Rig("head-end-2")
+    rig.kafka.send(RECORD, rig.count)
+    rig.run_until(lambda: rig.delivered == 1)
+    assert rig.producer.stored[0]["headers"] == {"content-type": "application/json", "source": "head-end-2"}
 
 
 def test_nothing_expires_and_everything_is_acknowledged_by_all_replicas() -> None:
