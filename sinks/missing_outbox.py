@@ -22,21 +22,27 @@ _AGAIN_S, _NEWEST = 60, 50
 #: Hours that are further behind are not looked at any more [d].
 _DAYS_BACK = 31
 
-# A meter keeps the interval that was found, until a day later its newest readings may say otherwise.
+# A meter keeps the interval that was found, until a day later its newest readings may say otherwise. It is expected
+# from its first reading on, of those that may be looked at.
 _FIND_INTERVALS = f"""
 INSERT INTO meter_intervals AS i (meter_id, interval_s, since)
-SELECT m.meter_id, round(extract(epoch FROM n.step))::int, n.oldest
+SELECT m.meter_id, round(extract(epoch FROM n.step))::int, (
+    SELECT reading_time FROM meter_readings r
+    WHERE r.meter_id = m.meter_id AND r.reading_time > n.newest - interval '{_DAYS_BACK} days'
+    ORDER BY reading_time LIMIT 1
+)
 FROM (SELECT m.meter_id FROM smart_meters m LEFT JOIN meter_intervals i USING (meter_id)
       WHERE i.meter_id IS NULL OR i.found_at < now() - interval '1 day'
       ORDER BY i.found_at NULLS FIRST LIMIT {_METERS_AT_ONCE}) m
 CROSS JOIN LATERAL (
-    SELECT mode() WITHIN GROUP (ORDER BY gap) AS step, count(gap) AS gaps, min(reading_time) AS oldest
+    SELECT mode() WITHIN GROUP (ORDER BY gap) AS step, count(gap) AS gaps, max(reading_time) AS newest
     FROM (SELECT reading_time, reading_time - lag(reading_time) OVER (ORDER BY reading_time) AS gap
           FROM (SELECT reading_time FROM meter_readings r WHERE r.meter_id = m.meter_id
                 ORDER BY reading_time DESC LIMIT {_NEWEST}) newest) g
 ) n
 WHERE n.gaps >= 3 AND n.step BETWEEN interval '1 second' AND interval '1 hour'
 ON CONFLICT (meter_id) DO UPDATE SET interval_s = excluded.interval_s, found_at = now()
+RETURNING meter_id, xmax = 0 AS found_first
 """  # noqa: S608 - constants of this module
 
 # Hours that all partitions with news have left behind, the oldest first; what lies further back than a month, as in a
@@ -55,22 +61,43 @@ SELECT h, h + interval '1 hour' FROM marks, begins,
                     mark - make_interval(secs => %(grace_s)s) - interval '1 hour', interval '1 hour') AS h
 ORDER BY h LIMIT greatest(1, {_PAIRS_AT_ONCE} / greatest((SELECT count(*) FROM meter_intervals), 1))
 """  # noqa: S608
-# A meter is expected from its first reading on, for a week beyond its newest one, unless it is out of service.
+# A meter is expected for a week beyond its newest reading, unless it is out of service.
 _COUNT = """
 INSERT INTO missing_data (meter_id, hour, expected, received)
 SELECT i.meter_id, h.hour, 3600 / i.interval_s, c.received
 FROM meter_intervals i
 JOIN smart_meters m USING (meter_id)
-CROSS JOIN unnest(%(hours)s::timestamptz[]) AS h (hour)
+CROSS JOIN LATERAL {hours} AS h (hour)
 CROSS JOIN LATERAL (
     SELECT count(*)::int AS received FROM meter_readings r
     WHERE r.meter_id = i.meter_id AND r.reading_time > h.hour AND r.reading_time <= h.hour + interval '1 hour'
 ) c
-WHERE m.status IN ('active', 'unregistered') AND i.since <= h.hour AND c.received < 3600 / i.interval_s
+WHERE {meters} AND m.status IN ('active', 'unregistered') AND i.since <= h.hour AND c.received < 3600 / i.interval_s
   AND EXISTS (SELECT FROM meter_readings r WHERE r.meter_id = i.meter_id
               AND r.reading_time > h.hour - interval '7 days' AND r.reading_time <= h.hour + interval '1 hour')
 ON CONFLICT DO NOTHING
 RETURNING meter_id, hour
+"""
+_COUNT_HOURS = _COUNT.format(hours="unnest(%(hours)s::timestamptz[])", meters="true")
+# Hours that had been looked at before the first reading of a meter was stored, or before its interval was known.
+_COUNT_BEHIND = _COUNT.format(
+    hours="""generate_series(
+    date_trunc('hour', i.since), (SELECT until FROM missing_progress) - interval '1 hour', interval '1 hour'
+)""",
+    meters="i.meter_id = ANY(%(news)s)",
+)
+# Their failing readings, too, were not there when those of these hours were looked for.
+_ESTIMATE_BEHIND = """
+INSERT INTO estimates_due AS d (meter_id, since, until)
+SELECT i.meter_id, i.since - interval '1 microsecond', p.until FROM meter_intervals i CROSS JOIN missing_progress p
+WHERE i.meter_id = ANY(%(news)s) AND EXISTS (
+    SELECT FROM meter_readings r
+    WHERE r.meter_id = i.meter_id AND r.reading_time >= i.since AND r.reading_time <= p.until
+      AND (r.failed_rules <> 0 OR r.quality_flag IN ('missing', 'rejected'))
+)
+ORDER BY i.meter_id
+ON CONFLICT (meter_id) DO UPDATE SET since = least(d.since, excluded.since), until = greatest(d.until, excluded.until),
+    changes = d.changes + 1
 """
 _PROGRESS = """
 INSERT INTO missing_progress (until) VALUES (%s) ON CONFLICT (one) DO UPDATE SET until = excluded.until
@@ -124,12 +151,12 @@ class MissingOutbox(Outbox[MissingData]):
         keys = list[tuple[int, object]]()
         looking = time.monotonic() - self._looked_at >= _AGAIN_S
         if looking:
-            await connection.execute(_FIND_INTERVALS)
+            keys += await _found_behind(connection)
             keys += await (await connection.execute(_AGAIN)).fetchall()
         hours = await (await connection.execute(_HOURS, {"grace_s": self._grace_s})).fetchall()
         if hours:
             begins, ends = zip(*hours, strict=True)
-            keys += await (await connection.execute(_COUNT, {"hours": list(begins)})).fetchall()
+            keys += await (await connection.execute(_COUNT_HOURS, {"hours": list(begins)})).fetchall()
             await connection.execute(_PROGRESS, (ends[-1],))
         if looking or keys:
             found = await (await connection.execute(_NOW_MISSING)).fetchone()
@@ -141,3 +168,13 @@ class MissingOutbox(Outbox[MissingData]):
         async with connection.cursor(row_factory=class_row(MissingData)) as cursor:
             await cursor.execute(_READ, (meters, starts))
             return await cursor.fetchall()
+
+
+async def _found_behind(connection: psycopg.AsyncConnection) -> list[tuple[int, object]]:
+    """Learn how often meters send, and count what new ones lack of the hours that were looked at without them."""
+    found = await (await connection.execute(_FIND_INTERVALS)).fetchall()
+    news = [meter_id for meter_id, found_first in found if found_first]
+    if not news:
+        return []
+    await connection.execute(_ESTIMATE_BEHIND, {"news": news})
+    return await (await connection.execute(_COUNT_BEHIND, {"news": news})).fetchall()

@@ -190,3 +190,42 @@ def test_known_defects_of_real_sets(name: str, shared_data: Path) -> None:
     share = sum(flagged.values()) / found.readings
     print(f"{name}: {found.readings:,} readings, {share:.2%} flagged by rules: {flagged}")  # noqa: T201
     print({key: count for key, count in found.counts.items() if count and not key.startswith("flag/")})  # noqa: T201
+
+
+def lcl_block(path: Path) -> tuple[ReadingBatch, int, int]:
+    """A block's days as the half hours that they are statistics of, and how many days are short, and leave a gap.
+
+    Which half hours of a day are missing is not said: the last ones, or the first ones of a meter's first day.
+    """
+    days = table(path)
+    short = int(pc.sum(pc.less(days["energy_count"], 48)).as_py())
+    # A day without a single value is part of the gap that the day before begins.
+    rows = days.filter(pc.greater(days["energy_count"], 0)).sort_by([("LCLid", "ascending"), ("day", "ascending")])
+    meter, day = np.array(rows["LCLid"].to_pylist()), rows["day"].cast(pa.date32()).cast(pa.int32()).to_numpy()
+    day = day.astype(np.int64)
+    count, mean = rows["energy_count"].to_numpy().astype(np.int64), rows["energy_mean"].to_numpy()
+    first = np.r_[True, meter[1:] != meter[:-1]]
+    follows = np.r_[~first[1:], False]
+    after = np.r_[np.diff(day), 0]
+    gaps = int(np.count_nonzero(follows & ((~first & (count < 48)) | (after > 1))))
+    begin = np.where(first, 48 - count, 0)
+    at = np.repeat(np.arange(len(day)), count)
+    slot = np.arange(len(at)) - np.repeat(np.cumsum(count) - count, count) + begin[at]
+    time_us = day[at] * 86_400_000_000 + (slot + 1) * 30 * MINUTE_US
+    of_day = ReadingBatch.from_columns(
+        meter_number=pa.array(meter).take(pa.array(at)), reading_time=time_us, consumption_kwh=mean[at]
+    )
+    in_order = of_day.take(np.argsort(time_us, kind="stable"))
+    return in_order, short, gaps
+
+
+@pytest.mark.parametrize(("block", "short"), [("block_10", 313), ("block_100", 416)])
+def test_short_days_of_a_fleet_leave_gaps_that_are_found(shared_data: Path, block: str, short: int) -> None:
+    path = shared_data / "lcl_london" / f"{block}.csv.gz"
+    if not path.exists():
+        pytest.skip("lcl_london is not here")
+    batch, days, gaps = lcl_block(path)
+    found = said(batch).counts["gap"]
+    print(f"\n| lcl_london, {block} | {days} days with fewer than 48 values | {gaps} gaps | {found} | gap |")  # noqa: T201
+    assert days == short
+    assert found == gaps

@@ -133,6 +133,36 @@ async def test_what_lies_more_than_a_month_back_is_not_looked_at(outbox: Missing
     assert await told(outbox) == [("M2", NOON + 40 * 24 * HOUR + 2 * HOUR, 4, 0)]
 
 
+async def test_what_was_loaded_before_anybody_looked_is_counted_from_its_first_reading_on(
+    outbox: MissingOutbox, send: Send
+) -> None:
+    await send("M1", quarters(0, 4) + quarters(6, 100))
+    assert await told(outbox) == [("M1", NOON + HOUR, 4, 2)]
+
+
+async def test_a_meter_that_is_loaded_behind_the_others_is_counted_too(
+    url: str, outbox: MissingOutbox, send: Send
+) -> None:
+    await send("M1", quarters(0, 100))
+    assert await told(outbox) == []
+    await send("M2", quarters(0, 4) + quarters(6, 82))
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "UPDATE meter_readings SET quality_flag = 'missing' WHERE reading_time = %s AND meter_id = "
+            "(SELECT meter_id FROM smart_meters WHERE meter_number = 'M2')",
+            (NOON + QUARTER,),
+        )
+    again = MissingOutbox(url, grace_s=900.0)
+    assert await told(again) == [("M2", NOON + HOUR, 4, 2)] + [("M2", NOON + k * HOUR, 4, 0) for k in (22, 23)]
+    await again.close()
+    with psycopg.connect(url) as connection:
+        due = connection.execute(
+            "SELECT meter_number, since < %s, until FROM estimates_due JOIN smart_meters USING (meter_id)",
+            (NOON + QUARTER,),
+        ).fetchall()
+    assert due == [("M2", True, NOON + 24 * HOUR)]
+
+
 async def test_what_could_not_be_sent_is_told_later(outbox: MissingOutbox, url: str, send: Send) -> None:
     await send("M1", quarters(0, 4) + quarters(6, 6))
 
