@@ -90,9 +90,9 @@ class WorkerApp:
             return False
 
     def behind(self, lane: Lane) -> bool:
-        """Tell whether records of a lane wait to be taken; while that is not known, they may."""
+        """Tell whether records of a lane wait to be taken, or are being taken; while that is not known, they may."""
         try:
-            return not self.ready or lane.lag(self.app) > 0
+            return not self.ready or lane.worker.taking or lane.lag(self.app) > 0
         except (ConsumerNotStarted, RuntimeError):
             return True
 

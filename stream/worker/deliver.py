@@ -54,6 +54,9 @@ class Deliverer(Generic[S, R]):
         publisher: where alerts, rejects and clean records go.
         metrics: what the worker counts.
         describe: learns more about keys (their state, rows and names) than the database's; may be tried again.
+
+    Attributes:
+        standing_kept: held while records are judged: what the registry says of their keys stays as it is for them all.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class Deliverer(Generic[S, R]):
         self._metrics = metrics
         self._describe = describe
         self._positions: dict[int, Position] = {}
+        self.standing_kept = asyncio.Lock()
         self._outages = {name: Outage(name) for name in ("database", "kafka")} | {"redis": newest.outage}
 
     async def position(self, partition: int, first_offset: int) -> Position:
@@ -137,9 +141,10 @@ class Deliverer(Generic[S, R]):
         if len(rows):
             names = state.names_at(rows)
             key_id, group_id = await self.patiently(partial(self._store.resolve, names))
-            if self._describe is not None:
-                await self.patiently(partial(self._describe, state, rows, names))
-            state.resolve(rows, key_id, group_id)
+            async with self.standing_kept:
+                if self._describe is not None:
+                    await self.patiently(partial(self._describe, state, rows, names))
+                state.resolve(rows, key_id, group_id)
 
     async def finish(self) -> None:
         """Write the newest values that still wait; to be called when nothing is under way any more."""

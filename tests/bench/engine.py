@@ -17,7 +17,9 @@ from tests.bench.spec import Outcome
 from tests.bench.watch import Watch
 from tests.integration.processes import EngineProcess
 
-_POLL_S = 0.25
+_POLL_S = 0.5
+#: Counting a table's rows takes PostgreSQL's time from the run: done only where its counter has stood still this long [s].
+_STILL_S = 3.0
 #: Newest values, rejects and a peer's last windows may come this much later than the last row [s].
 _SETTLE_S = 30.0
 _numbers = itertools.count(1)
@@ -100,13 +102,17 @@ def wait_for_rows(ground: Ground, before: int, rows: int, alive: Callable[[], st
         RuntimeError: whoever writes them has ended, or they do not come in time.
     """
     deadline = time.monotonic() + timeout_s
-    seen = -1
+    seen, moved_at = 0, time.monotonic()
     while True:
-        inserted, seen_before = ground.inserted() - before, seen
-        seen = inserted
+        inserted = ground.inserted() - before
+        if inserted != seen:
+            seen, moved_at = inserted, time.monotonic()
         # The counter may lag behind a connection that does nothing more: where it stands still, the table is asked.
-        if (inserted >= rows or 0 < inserted == seen_before) and ground.rows() >= rows:
+        still = seen > 0 and time.monotonic() - moved_at > _STILL_S
+        if (inserted >= rows or still) and ground.rows() >= rows:
             return
+        if still:
+            moved_at = time.monotonic()
         ended = alive()
         if ended is not None:
             raise RuntimeError(f"it ended by itself with {inserted:,} of {rows:,} rows:\n{ended}")

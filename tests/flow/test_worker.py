@@ -1,10 +1,14 @@
 """The worker's hands over a real delivery, with Kafka's side records fetched by a reader that may fail."""
 
+import asyncio
+import threading
 from collections import deque
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -13,8 +17,9 @@ from processors.state import MeterState
 from processors.validate import Limits
 from schemas.errors import ServiceUnavailable
 from stream.metrics import WorkerMetrics
-from stream.worker.flow import PartitionFlow, Record
-from stream.worker.worker import Worker
+from stream.worker.flow import PartitionFlow, Step
+from stream.worker.intake import Begun, Record
+from stream.worker.worker import MakeFlow, Worker
 from tests.builders import START_US, TOPIC, payload, reading, record
 from tests.flow.engine import Engine
 
@@ -63,16 +68,18 @@ def event(offset: int) -> Any:
     return SimpleNamespace(message=SimpleNamespace(partition=0, value=[taken(offset)]))
 
 
-def make_worker(engine: Engine, gaps: Gaps) -> Worker:
+def plain(partition: int, state: MeterState, shard_offset: Any) -> PartitionFlow:
+    return PartitionFlow(TOPIC, partition, state, shard_offset, Limits(), Judging())
+
+
+def make_worker(engine: Engine, gaps: Gaps, kind: MakeFlow = plain) -> Worker:
     return Worker(
         SimpleNamespace(),
         engine.deliverer,
         cast("Any", Checkpoints()),
         cast("Any", gaps),
         WorkerMetrics(CollectorRegistry()),
-        make_flow=lambda partition, state, offsets: PartitionFlow(
-            TOPIC, partition, state, offsets, Limits(), Judging()
-        ),
+        make_flow=kind,
         checkpoint_interval_s=60.0,
         take_rows=1_000,
     )
@@ -104,6 +111,55 @@ async def test_an_orderly_end_leaves_no_newest_value_unwritten() -> None:
     assert engine.latest.values == {}
     await worker.stop()
     assert engine.latest.values == {"M1": START_US}
+
+
+class Watched(PartitionFlow):
+    """Judges only once the event loop has done something else meanwhile."""
+
+    def __init__(self, partition: int, state: MeterState, shard_offset: Any) -> None:
+        super().__init__(TOPIC, partition, state, shard_offset, Limits(), Judging())
+        self.loop = asyncio.get_running_loop()
+        self.loop_went_on = False
+
+    def begin(self, records: Sequence[Record]) -> Begun[Step] | None:
+        begun = super().begin(records)
+        assert begun is not None
+        went_on = threading.Event()
+
+        def finish() -> Step:
+            self.loop.call_soon_threadsafe(went_on.set)
+            self.loop_went_on = went_on.wait(20)
+            return begun.finish()
+
+        return Begun(begun.state_rows, finish)
+
+
+async def test_the_loop_goes_on_while_records_are_judged() -> None:
+    """It carries the delivery before on, and answers Kafka."""
+    engine, taking = Engine(), list[bool]()
+
+    def watched(partition: int, state: MeterState, shard_offset: Any) -> Watched:
+        taking.append(worker.taking)
+        return Watched(partition, state, shard_offset)
+
+    worker = make_worker(engine, Gaps(), watched)
+    await worker.take([event(0)])
+    assert (taking, worker.taking) == ([True], False)
+    await worker.stop()
+    assert cast("Watched", worker.flows[0]).loop_went_on
+    assert len(engine.store.readings) == 1
+
+
+async def test_what_the_registry_says_of_a_meter_stays_as_it_is_while_records_are_judged() -> None:
+    deliverer, state = Engine().deliverer, MeterState()
+    rows = state.rows(pa.array(["M1"]))
+    async with deliverer.standing_kept:
+        resolving = asyncio.create_task(deliverer.resolve(state, rows))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert len(state.unresolved(rows)) == 1
+    await resolving
+    assert len(state.unresolved(rows)) == 0
 
 
 def _second_call_fails() -> Any:
