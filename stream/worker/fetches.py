@@ -8,12 +8,15 @@ the last of them, and Kafka's offset is committed by hand once they are safe (`s
 from collections.abc import Sequence
 from typing import Any
 
-from faust.transport.drivers.aiokafka import Consumer, Transport
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TP
 
 from schemas.topics import CONTENT_TYPE, SOURCE, TOPICS
 from stream.worker.intake import Record
 
+#: Longest that Kafka keeps a fetch waiting [ms]. A connection has one fetch under way. While the records of busy
+#: partitions wait to be taken, aiokafka asks for the idle ones alone; until Kafka answers that, the busy ones wait too.
+_FETCH_WAIT_MS = 50
 #: Not the changelogs, which Faust reads by itself.
 _OURS = frozenset(spec.name for spec in TOPICS)
 
@@ -46,8 +49,20 @@ class Fetch:
         )
 
 
+class PromptThread(AIOKafkaConsumerThread):
+    """Faust's thread around aiokafka, which would let a fetch wait for 1.5 s, and offers no setting for that."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = _FETCH_WAIT_MS  # noqa: SLF001 - read once it starts
+        return consumer
+
+
 class FetchConsumer(Consumer):
     """Faust's consumer, with whole fetches of our topics as messages."""
+
+    def _new_consumer_thread(self) -> AIOKafkaConsumerThread:
+        return PromptThread(self, loop=self.loop, beacon=self.beacon)
 
     async def _wait_next_records(self, timeout: float) -> tuple[Any, Any]:  # noqa: ASYNC109 - Faust's signature
         records, active = await super()._wait_next_records(timeout)

@@ -1,10 +1,11 @@
 """Whole fetches as messages, and how their records are cut into portions."""
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from faust.transport.drivers.aiokafka import Consumer
+from aiokafka import AIOKafkaConsumer
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer
 from faust.types import TP
 
 from schemas.topics import ARROW, CONTENT_TYPE, METERS_RAW
@@ -44,6 +45,17 @@ async def test_only_our_topics_come_as_fetches(monkeypatch: pytest.MonkeyPatch) 
     assert [len(items) for items in records.values()] == [1, 2, 0]
     assert active == {RAW}
     assert await consumer._wait_next_records(0.0) == ({}, None)
+
+
+def test_no_fetch_waits_long_for_idle_partitions(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = SimpleNamespace(_fetch_max_wait_ms=1_500)
+    monkeypatch.setattr(AIOKafkaConsumerThread, "_create_worker_consumer", lambda *_: made)
+    consumer = FetchConsumer.__new__(FetchConsumer)
+    monkeypatch.setattr(AIOKafkaConsumerThread, "__init__", lambda *_, **__: None)
+    consumer.loop = consumer._beacon = None  # type: ignore[assignment]
+    assert consumer._new_consumer_thread()._create_worker_consumer(cast("Any", None)) is made
+    assert made._fetch_max_wait_ms <= 100
+    assert "_fetch_max_wait_ms" in AIOKafkaConsumer.start.__code__.co_names  # that aiokafka still reads it then
 
 
 def test_many_small_records_are_one_portion_and_few_large_ones_are_several() -> None:
