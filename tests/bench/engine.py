@@ -18,7 +18,7 @@ from tests.bench.watch import Watch
 from tests.integration.processes import EngineProcess
 
 _POLL_S = 0.5
-#: Counting a table's rows takes PostgreSQL's time from the run: done only where its counter has stood still this long [s].
+#: Counting a table's rows takes PostgreSQL's time from the run: done where its counter has stood still this long [s].
 _STILL_S = 3.0
 #: Newest values, rejects and a peer's last windows may come this much later than the last row [s].
 _SETTLE_S = 30.0

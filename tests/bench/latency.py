@@ -29,8 +29,8 @@ from tests.bench.ground import Ground
 SPIKES = 0.01
 #: A meter's interval is known anew after this many readings; before, nothing is called an anomaly.
 SETTLING = 4
-#: Offered before anything is timed [s]: an engine that has just been started meets its first readings with caches empty,
-#: connections unmade and servers not yet compiled, and operators' engines run for months.
+#: Offered before anything is timed [s]: an engine just started meets its first readings with caches empty, connections
+#: unmade and servers not yet compiled; operators' engines run for months.
 WARM_UP_S = 4.0
 #: Readings of each meter before the clock starts: more than the day without which nothing is called an anomaly.
 PAST = 27
