@@ -41,6 +41,7 @@ class AlertKind(StrEnum):
     REVISION_ORDER = "revision_order"
     LONE_TRADE = "lone_trade"
     UNIT_SLIP = "unit_slip"
+    NEIGHBOUR_OUTLIER = "neighbour_outlier"
     UNUSUAL_TICK = "unusual_tick"
 
 

@@ -69,7 +69,7 @@ FROM unnest(%(ids)s::text[], %(names)s::text[], %(since)s::timestamptz[], %(need
     AS a (alert_id, name, since, needed)
 {join}
 CROSS JOIN LATERAL (
-    SELECT coalesce(max({time}), a.since) AS last_unusual FROM {table} r
+    SELECT greatest(coalesce(max({time}), a.since){also}) AS last_unusual FROM {table} r
     WHERE {mine} AND r.{time} > a.since AND (r.quality_flag = 'anomaly' OR r.anomaly_score >= %(warning)s)
 ) u
 CROSS JOIN LATERAL (
@@ -87,6 +87,7 @@ CALM = {
         table="meter_readings",
         time="reading_time",
         mine="r.meter_id = m.meter_id",
+        also="",
     ),
     "market": _CALM.format(
         join="""JOIN LATERAL (
@@ -96,6 +97,8 @@ CALM = {
         table="market_ticks",
         time="tick_time",
         mine="r.series_id = ANY(s.ids)",
+        # A price that is far from its neighbours' is not unusual by itself, and so without a flag.
+        also=", (SELECT max(n.apart_at) FROM market_neighbours n WHERE n.series_id = ANY(s.ids))",
     ),
 }
 SILENCES = "SELECT element, kind, begins_at, ends_at, by, reason FROM alert_silences WHERE ends_at > %s"

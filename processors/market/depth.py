@@ -6,6 +6,7 @@ the logarithm of one over the other is compared with what is usual for the serie
 
 import numpy as np
 
+from processors.market import usual
 from processors.market.series import SeriesState
 from schemas.layout import Floats, Positions
 from schemas.ticks import TickBatch
@@ -50,10 +51,8 @@ def judge(sided: Floats, row: Positions, state: SeriesState) -> Floats:
     spread = np.maximum(np.sqrt(state.sided_variance[row]), _LEAST)
     z = np.abs(off) / spread
     score = np.where(seen >= _SETTLED, z * z / (z * z + UNUSUAL_Z**2), np.nan)
-    # A book that is filled for a while must not become usual by it; the first quotes are a plain mean.
-    kept = np.where(seen >= _SETTLED, np.clip(off, -2 * spread, 2 * spread), off)
-    weight = np.maximum(_WEIGHT, 1 / (seen + 1.0))
-    state.sided_mean[row] += weight * kept
-    state.sided_variance[row] = (1 - weight) * (state.sided_variance[row] + weight * kept * kept)
+    state.sided_mean[row], state.sided_variance[row] = usual.learn(
+        state.sided_mean[row], state.sided_variance[row], seen, off, spread, settled=_SETTLED, weight=_WEIGHT
+    )
     state.quotes[row] += 1
     return score

@@ -20,6 +20,7 @@ from schemas.markets import Markets
 from schemas.registry import RegistryEntry
 from schemas.rejected import Rejected
 from schemas.topics import (
+    ALERT_SIGNS,
     GRID_WINDOWS,
     MARKET_BARS,
     MARKET_REJECTED,
@@ -173,6 +174,7 @@ def build_app(
     behind = partial(built.behind, ticks)
     bars = OutboxPublisher(producer, sinks.bars, MARKET_BARS.name, lambda bar: f"{bar.market}/{bar.symbol}", behind)
     app.task(bars.run)
+    app.task(OutboxPublisher(producer, sinks.neighbours, ALERT_SIGNS.name, lambda sign: sign.element, behind).run)
     app.task(rules.run)
     upkeep = partial(keep_up, endpoints.database_url, settings.retention.kept)
     app.task(partial(again_and_again, upkeep, _UPKEEP_S))

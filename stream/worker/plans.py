@@ -6,6 +6,7 @@ from processors.judge import Judging
 from processors.market.series import SeriesState
 from processors.state import MeterState
 from processors.validate import Limits
+from schemas.alerts import Alert
 from schemas.bars import Bar
 from schemas.delivery import Rows
 from schemas.layout import Positions
@@ -36,6 +37,7 @@ class Sinks:
         ticks: market ticks and bars; open.
         latest_ticks: newest ticks.
         bars: where closed bars are found.
+        neighbours: where prices far from their neighbours' are found.
     """
 
     store: Store
@@ -45,6 +47,7 @@ class Sinks:
     ticks: Journal[TickRows]
     latest_ticks: Latest[TickRows]
     bars: Outbox[Bar]
+    neighbours: Outbox[Alert]
 
 
 def described_by(store: Store) -> Describe:

@@ -17,6 +17,7 @@ from schemas.windows import VoltageBand
 from sinks.bars_outbox import BarOutbox
 from sinks.migrations import migrate
 from sinks.missing_outbox import MissingOutbox
+from sinks.neighbours_outbox import NeighboursOutbox
 from sinks.redis import MARKET_PREFIX, TICK, RedisLatest
 from sinks.rule_ledger import keep_rule_set
 from sinks.timescale import TimescaleStore
@@ -98,6 +99,7 @@ def _sinks(settings: Settings, endpoints: Endpoints, markets: Markets) -> Sinks:
         ticks=TimescaleTicks(database, markets),
         latest_ticks=RedisLatest(redis, expiry_s=settings.redis_expiry_s, prefix=MARKET_PREFIX, field=TICK),
         bars=BarOutbox(database, lateness_s=lateness_s),
+        neighbours=NeighboursOutbox(database, lateness_s=lateness_s),
     )
 
 

@@ -289,6 +289,30 @@ async def test_a_silence_covers_what_stands_and_what_opens_and_it_ends(bench: Be
     assert not any(alert.silenced for alert in bench.alerts())
 
 
+async def test_a_zone_apart_from_its_neighbours_is_back_two_hours_after_it_last_was(bench: Bench) -> None:
+    bench.raise_signs(sign(0, "market/omie/ES", kind=AlertKind.NEIGHBOUR_OUTLIER))
+    await bench.work()
+    bench.execute("INSERT INTO market_series (market, symbol, kind) VALUES ('omie', 'ES', 'settlement')")
+    bench.execute("INSERT INTO market_neighbours SELECT series_id, 0, 1, 99, 8, 0, %s FROM market_series", after(45))
+
+    def price(minutes: int) -> None:
+        # Unusual beside the others only: by itself every price is normal.
+        bench.execute(
+            "INSERT INTO market_ticks (series_id, tick_time, revision, starts_at, ends_at, quality_flag, "
+            "source_partition, source_offset, arrived_at) SELECT series_id, %s, 0, %s, %s, 'normal', 0, 0, now() "
+            "FROM market_series",
+            after(minutes), after(minutes - 15), after(minutes),
+        )  # fmt: skip
+
+    for minutes in range(0, 165, 15):
+        price(minutes)
+    await bench.work()
+    assert [alert.status for alert in bench.alerts()] == [Status.OPEN]
+    price(165)
+    await bench.work()
+    assert [(alert.status, alert.ended_at) for alert in bench.alerts()] == [(Status.CLEARED, after(165))]
+
+
 async def test_filters_choose_the_same_from_the_database_as_from_the_topic(bench: Bench) -> None:
     bench.raise_signs(
         sign(0, "meter/A_1", severity=Severity.CRITICAL),
