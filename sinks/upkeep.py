@@ -16,7 +16,7 @@ from sinks.meter_book import PLACES_LOCK
 from sinks.upkeep_log import noted
 
 #: Any number that nothing else locks: one process at a time.
-_LOCK = 7_382_915
+_LOCK = 7_382_917
 #: Months made ahead: a worker that finds one missing makes it, too, but only when it has rows for it.
 _AHEAD = 2
 #: Dropping a partition waits for whoever reads the table, and everybody then waits for us: rather another time.

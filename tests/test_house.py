@@ -113,3 +113,11 @@ def test_migrations_have_each_its_number() -> None:
     """Two of one number would come in an order that nobody meant."""
     numbers = [int(path.name[:3]) for path in sorted((ROOT / "infra" / "sql").glob("*.sql"))]
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_no_two_locks_of_the_database_have_one_number() -> None:
+    """Upkeep and estimates had, and each waited for the other's work."""
+    texts = [path.read_text() for room in ("sinks", "stream") for path in (ROOT / room).rglob("*.py")]
+    numbers = [number for text in texts for number in re.findall(r"\b7_382_9\d\d\b", text)]
+    assert len(numbers) >= 9
+    assert sorted(numbers) == sorted(set(numbers))
