@@ -14,7 +14,7 @@ from schemas.layout import Ints, Mask
 from schemas.windows import UNCLASSIFIED
 
 #: Any number that nothing else locks: deliveries share it, who changes places has it alone.
-PLACES_LOCK = 7_382_914
+PLACES_LOCK = 7_382_918
 #: Bits of a group that number its class; the rest is its transformer.
 _CLASS_BITS = 16
 

@@ -116,7 +116,7 @@ def test_migrations_have_each_its_number() -> None:
 
 
 def test_no_two_locks_of_the_database_have_one_number() -> None:
-    """Upkeep and estimates had, and each waited for the other's work."""
+    """Upkeep and estimates had one, missing data and places another: each waited for what was none of its business."""
     texts = [path.read_text() for room in ("sinks", "stream") for path in (ROOT / room).rglob("*.py")]
     numbers = [number for text in texts for number in re.findall(r"\b7_382_9\d\d\b", text)]
     assert len(numbers) >= 9
