@@ -60,7 +60,10 @@ def contributions(judgement: Judgement, at: Positions) -> list[str]:
     scores = calibration.score_of(share, judgement.past.interval_s[at, None], judgement.budget)
     # NaN is sorted behind everything and is not rare.
     order = np.argsort(share, axis=1, kind="stable")
-    told = [_told(order[:, rank], share, scores) for rank in range(share.shape[1])]
+    most = int((share < _RARE).sum(axis=1).max(initial=0))
+    if not most:
+        return [""] * len(at)
+    told = [_told(order[:, rank], share, scores) for rank in range(most)]
     # Each begins with a comma, since joining with one leaves a row of nothing but nulls out altogether.
     texts: list[str] = pc.utf8_slice_codeunits(pc.binary_join_element_wise(*told, ""), 2).to_pylist()
     return texts

@@ -74,6 +74,7 @@ class ColumnBatch:
 
     def __init__(self, records: pa.RecordBatch) -> None:
         self.records = records
+        self._floats: dict[str, Floats] = {}
 
     def __len__(self) -> int:
         return int(self.records.num_rows)
@@ -114,11 +115,18 @@ class ColumnBatch:
 
     def column(self, name: str) -> pa.Array:
         """Return one Arrow column."""
-        return self.records.column(self.layout.schema.get_field_index(name))
+        return self._columns[name]
+
+    @cached_property
+    def _columns(self) -> dict[str, pa.Array]:
+        return dict(zip(self.layout.schema.names, self.records.columns, strict=True))
 
     def floats(self, name: str) -> Floats:
-        """Return a measured column as float64[n], null as NaN."""
-        values: Floats = self.column(name).to_numpy(zero_copy_only=False)
+        """Return a measured column as float64[n], null as NaN; made once, read-only."""
+        values = self._floats.get(name)
+        if values is None:
+            values = self._floats[name] = self.column(name).to_numpy(zero_copy_only=False)
+            values.flags.writeable = False
         return values
 
     @cached_property

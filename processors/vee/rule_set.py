@@ -48,8 +48,13 @@ class RuleSettings:
 
     def at(self, name: str, classes: npt.NDArray[np.uint8], sources: npt.NDArray[np.intp]) -> Any:
         """Return a value for each reading: one number where classes and sources agree, float64[n] otherwise."""
-        table = self.values[name]
-        return table[0, 0] if (table == table[0, 0]).all() else table[classes, sources]
+        agreed = self._agreed[name]
+        return self.values[name][classes, sources] if agreed is None else agreed
+
+    @cached_property
+    def _agreed(self) -> dict[str, np.float64 | None]:
+        """What classes and sources agree on, None where they do not."""
+        return {name: table[0, 0] if (table == table[0, 0]).all() else None for name, table in self.values.items()}
 
 
 @dataclass(frozen=True)
