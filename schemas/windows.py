@@ -1,6 +1,7 @@
 """Window aggregates: what an element of the grid did between two times."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -32,21 +33,38 @@ EN_50160 = VoltageBand(207.0, 253.0)
 
 
 class WindowAggregate(BaseModel):
-    """Totals of one element over [window_start, window_start + window_s).
+    """Totals of one element over [window_start, window_end).
 
-    A window comes again whenever a reading restates it: the one with the most readings is the newest.
+    A window comes again whenever it is restated; of two of the same element, class, length and start, the one with the
+    higher revision is the newer one. Demand is that of whole quarter-hours of the whole element; a window of a minute
+    has only the mean over its minute.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    element: str = Field(description="what was summed over, such as `transformer/T0042`")
+    element: str = Field(description="what was summed over, such as `transformer/T0042` or `grid`")
+    customer_class: str | None = Field(description="of which class of meters, null: of all")
     window_start: AwareDatetime
-    window_s: int = Field(gt=0, description="length [s]")
+    window_end: AwareDatetime
+    window_s: int = Field(gt=0, description="length [s]; 86400 is a local day of 23 to 25 hours")
+    state: Literal["provisional", "final"] = Field(description="on the topic: final")
+    revision: int = Field(ge=0, description="how often the window was restated")
     readings: int = Field(ge=0, description="readings in the window, duplicates not counted")
+    meters: int | None = Field(ge=0, description="whose these are; a meter that moves within counts at both places")
+    normal: int | None = Field(description="readings without any doubt")
+    warnings: int | None = Field(description="readings with the flag `warning`")
+    anomalies: int | None = Field(description="readings with the flag `anomaly`")
+    missing: int | None = Field(description="readings with the flag `missing`")
+    rejected: int | None = Field(description="readings with the flag `rejected`")
     energy_kwh: float = Field(description="energy drawn [kWh]")
     export_kwh: float = Field(description="energy fed in [kWh]")
-    demand_peak_kw: float | None = Field(description="highest demand of any one reading [kW]")
+    reactive_kvarh: float | None = Field(description="reactive energy [kvarh]")
+    demand_mean_kw: float = Field(description="energy over duration [kW]")
+    demand_peak_kw: float = Field(description="highest mean demand of a quarter-hour [kW]")
+    demand_peak_at: AwareDatetime = Field(description="start of that quarter-hour")
+    load_factor: float | None = Field(description="mean over peak demand, null without any")
+    power_factor: float | None = Field(description="mean of the readings that have one")
     voltage_min: float | None = Field(description="[V]")
     voltage_mean: float | None = Field(description="[V]")
     voltage_max: float | None = Field(description="[V]")
-    revision: int = Field(ge=0, description="how many readings restated the window after it had closed")
+    voltage_outside_share: float | None = Field(description="share of voltages outside the limits")

@@ -10,6 +10,7 @@ import psycopg
 from schemas.quality import ANOMALY, FLAGS, MISSING, NORMAL, REJECTED, WARNING
 from schemas.windows import HOUR_S, MV_PER_V, PPM, UNCLASSIFIED, UWH_PER_KWH, WINDOW_LENGTHS_S, VoltageBand
 from sinks.meter_book import PLACES_LOCK
+from sinks.windows_table import SUMS
 
 _HOLD = "SELECT pg_advisory_xact_lock(%s)"
 # The first local day of the oldest entry, and whether its readings are all still there; the rest stays in the queue.
@@ -39,19 +40,21 @@ _SPAN = (
     "window_s = ANY (%(lengths)s) AND transformer_id = %(transformer)s "
     "AND window_start >= %(first)s AND window_start < %(next)s"
 )
-# What was said stays as windows of nothing, so that they are handed on again; so does how often they were restated.
+# What was said stays as windows of nothing, so that they are folded again; so does how often they were restated.
 _CLEAR = f"""
 WITH partials AS (
     DELETE FROM window_partials WHERE {_SPAN} RETURNING *
 ), totals AS (
-    DELETE FROM window_totals WHERE {_SPAN} RETURNING *
+    UPDATE window_totals SET {", ".join(f"{name} = 0" for name in SUMS if name != "restating")},
+        demand_peak_kw = NULL, demand_peak_at = NULL, voltage_min = NULL, voltage_max = NULL
+    WHERE {_SPAN} RETURNING *
 )
 INSERT INTO window_partials (transformer_id, customer_class, window_s, window_start, restating, readings, meters,
     hour_meters, day_meters, normal, warnings, anomalies, missing, rejected, energy_uwh, export_uwh, reactive_uvarh,
     power_factor_count, power_factor_ppm, voltage_count, voltage_outside, voltage_sum_mv)
 SELECT transformer_id, customer_class, window_s, window_start, sum(restating), {", ".join("0" * 17)}
 FROM (SELECT transformer_id, customer_class, window_s, window_start, restating FROM partials
-      UNION ALL SELECT transformer_id, customer_class, window_s, window_start, restating FROM totals) w
+      UNION ALL SELECT transformer_id, customer_class, window_s, window_start, 0 FROM totals) w
 GROUP BY 1, 2, 3, 4
 """  # noqa: S608 - constants of this module
 

@@ -84,6 +84,9 @@ class WorkerSettings(_Group):
     voltage_high: PositiveFloat = Field(
         default=253.0, description="voltages above are counted as outside the limits [V]"
     )
+    revisions_kept_days: PositiveFloat = Field(
+        default=400.0, description="how long windows are kept that are no longer believed [d]"
+    )
     checkpoint_interval_s: PositiveFloat = Field(default=10.0, description="how often state is checkpointed")
     rules_file: Path | None = Field(
         default=None, description="rule set (TOML) in place of the engine's own; a change takes effect by itself"

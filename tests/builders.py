@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,10 @@ import pyarrow as pa
 
 from schemas.codec import Decoded, decode
 from schemas.delivery import NO_WATERMARK_US, Delivery, Progress, Rows
-from schemas.layout import Layout
+from schemas.layout import Layout, instant_of
 from schemas.quality import ACTUAL
 from schemas.readings import ReadingBatch
+from schemas.windows import WindowAggregate
 from stream.worker.intake import Record
 
 #: 2024-01-01T00:00:00Z, a Monday [us].
@@ -118,3 +119,13 @@ def record(
     source: str | None = None,
 ) -> Record:
     return Record(offset, value, content_type, arrived_us, source)
+
+
+def aggregate(**changes: Any) -> WindowAggregate:
+    """One window of a quarter-hour in which nothing was measured."""
+    start = changes.get("window_start", instant_of(START_US))
+    fields: dict[str, Any] = dict.fromkeys(WindowAggregate.model_fields)
+    fields |= {"element": "grid", "window_start": start, "window_end": start + timedelta(minutes=15), "window_s": 900}
+    fields |= {"state": "final", "revision": 0, "readings": 0, "energy_kwh": 0.0, "export_kwh": 0.0}
+    fields |= {"demand_mean_kw": 0.0, "demand_peak_kw": 0.0, "demand_peak_at": start}
+    return WindowAggregate(**(fields | changes))

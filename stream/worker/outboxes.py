@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 from pydantic import BaseModel
@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from schemas.errors import ServiceUnavailable
 from sinks.outbox import Outbox
 from stream.backoff import Backoff
+from stream.outage import Outage
 from stream.worker.producer import KafkaProducer, Outgoing
 
 _PAUSE_S = 1.0
@@ -28,6 +29,7 @@ class OutboxPublisher(Generic[M]):
         topic: where it goes.
         key: of its record.
         busy: while true, little is published: what waits to be stored goes first.
+        latest: keeps the newest of them; its absence holds nothing up, and the next one mends it.
     """
 
     def __init__(
@@ -37,12 +39,15 @@ class OutboxPublisher(Generic[M]):
         topic: str,
         key: Callable[[M], str],
         busy: Callable[[], bool] = lambda: False,
+        latest: Callable[[list[M]], Awaitable[object]] | None = None,
     ) -> None:
         self._producer = producer
         self._outbox = outbox
         self._topic = topic
         self._key = key
         self._busy = busy
+        self._latest = latest
+        self._outage = Outage("redis")
 
     async def run(self) -> None:
         """Publish what has closed, for ever; an absence of Kafka or the database is waited for."""
@@ -63,3 +68,11 @@ class OutboxPublisher(Generic[M]):
         await self._producer.send(
             [Outgoing(self._topic, self._key(item), item.model_dump_json().encode()) for item in items]
         )
+        if self._latest is None:
+            return
+        try:
+            await self._latest(items)
+        except ServiceUnavailable as error:
+            self._outage.begin(error.cause)
+        else:
+            self._outage.end()

@@ -15,6 +15,7 @@ from schemas.tick_rows import TickRows
 from schemas.windows import WindowAggregate
 from sinks.missing_outbox import MissingOutbox
 from sinks.outbox import Outbox
+from sinks.redis_windows import RedisWindows
 from sinks.sink import Journal, Latest, Store
 from stream.market.flow import TickFlow, TickStep, tick_effects
 from stream.vee.rule_book import RuleBook
@@ -33,6 +34,7 @@ class Sinks:
         store: readings, the registry and all rejects; open.
         latest: newest readings.
         windows: where closed windows are found.
+        latest_windows: newest windows.
         missing: where missing data is found.
         ticks: market ticks and bars; open.
         latest_ticks: newest ticks.
@@ -43,6 +45,7 @@ class Sinks:
     store: Store
     latest: Latest[Rows]
     windows: Outbox[WindowAggregate]
+    latest_windows: RedisWindows
     missing: MissingOutbox
     ticks: Journal[TickRows]
     latest_ticks: Latest[TickRows]

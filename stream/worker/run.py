@@ -19,6 +19,7 @@ from sinks.migrations import migrate
 from sinks.missing_outbox import MissingOutbox
 from sinks.neighbours_outbox import NeighboursOutbox
 from sinks.redis import MARKET_PREFIX, TICK, RedisLatest
+from sinks.redis_windows import RedisWindows
 from sinks.rule_ledger import keep_rule_set
 from sinks.timescale import TimescaleStore
 from sinks.timescale_ticks import TimescaleTicks
@@ -94,7 +95,8 @@ def _sinks(settings: Settings, endpoints: Endpoints, markets: Markets) -> Sinks:
     return Sinks(
         store=TimescaleStore(database, lateness_s=lateness_s, band=band),
         latest=RedisLatest(redis, expiry_s=settings.redis_expiry_s),
-        windows=WindowOutbox(database, lateness_s=lateness_s, band=band),
+        windows=WindowOutbox(database, lateness_s=lateness_s, band=band, kept_days=settings.worker.revisions_kept_days),
+        latest_windows=RedisWindows(redis, expiry_s=settings.redis_expiry_s),
         missing=MissingOutbox(database, grace_s=max(lateness_s, _MISSING_AFTER_S)),
         ticks=TimescaleTicks(database, markets),
         latest_ticks=RedisLatest(redis, expiry_s=settings.redis_expiry_s, prefix=MARKET_PREFIX, field=TICK),

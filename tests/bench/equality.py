@@ -21,7 +21,7 @@ _WINDOWS = f"""
 SELECT t.name, extract(epoch FROM w.window_start)::bigint, sum(w.readings)::bigint, sum(w.energy_uwh)::bigint,
        sum(w.voltage_count)::bigint, sum(w.voltage_sum_mv)::bigint, max(w.demand_peak_kw), min(w.voltage_min),
        max(w.voltage_max)
-FROM (SELECT * FROM window_totals UNION ALL SELECT * FROM window_partials) w JOIN transformers t USING (transformer_id)
+FROM window_parts w JOIN transformers t USING (transformer_id)
 WHERE w.window_s = {WINDOW_S} GROUP BY 1, 2
 """
 _NEWEST = "meterstream:latest:meter:"

@@ -30,13 +30,12 @@ SELECT coalesce(t.name, ''), customer_class, window_s, (extract(epoch FROM windo
        max(demand_peak_kw),
        (array_agg((extract(epoch FROM demand_peak_at) * 1e6)::bigint ORDER BY demand_peak_kw DESC, demand_peak_at)
         FILTER (WHERE demand_peak_kw IS NOT NULL))[1]
-FROM (SELECT * FROM window_totals UNION ALL SELECT * FROM window_partials) w
-LEFT JOIN transformers t USING (transformer_id)
+FROM window_parts w LEFT JOIN transformers t USING (transformer_id)
 GROUP BY 1, 2, 3, 4 HAVING sum(readings) > 0
 """
 _HOURS_AND_DAYS = """
 SELECT sum(hour_meters)::int, sum(day_meters)::int
-FROM (SELECT * FROM window_totals UNION ALL SELECT * FROM window_partials) w
+FROM window_parts
 """
 
 
@@ -46,13 +45,13 @@ class Writer:
     def __init__(self, url: str, workers: int = 2) -> None:
         self.stores = [TimescaleStore(url, lateness_s=60.0) for _ in range(workers)]
         self.offset = 0
+        self.mark_us = START_US + 10**6 * 86_400 * 30
 
     async def write(self, of: ReadingBatch, worker: int = 0) -> None:
         store = self.stores[worker]
         await store.position(METERS_RAW.name, "life", 0, 0)
         meter_id, _ = await store.resolve(of.meter_number.to_pylist())
-        mark = START_US + 10**6 * 86_400 * 30
-        progress = Progress(0, self.offset, self.offset + 1, mark, len(of), 0)
+        progress = Progress(0, self.offset, self.offset + 1, self.mark_us, len(of), 0)
         await store.write(
             Delivery(METERS_RAW.name, "life", rows(of, meter_id.tolist(), offset=self.offset), [], [progress]), nothing
         )

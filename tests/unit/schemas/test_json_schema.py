@@ -15,9 +15,8 @@ from schemas.readings import Reading, ReadingBatch
 from schemas.registry import RegistryEntry
 from schemas.rejected import Reason, Rejected
 from schemas.ticks import TickBatch
-from schemas.windows import WindowAggregate
 from tests.bad_input import UNSOUND_READINGS
-from tests.builders import START_US, decoded, payload, reading
+from tests.builders import START_US, aggregate, decoded, payload, reading
 from tests.judging import judged
 from tests.strategies import batches, readings
 
@@ -82,19 +81,7 @@ def test_alerts_agree() -> None:
 
 
 def test_windows_agree() -> None:
-    window = WindowAggregate(
-        element="transformer/T1",
-        window_start=instant_of(START_US),
-        window_s=60,
-        readings=1,
-        energy_kwh=1.5,
-        export_kwh=0.0,
-        demand_peak_kw=None,
-        voltage_min=None,
-        voltage_mean=None,
-        voltage_max=None,
-        revision=0,
-    )
+    window = aggregate(element="transformer/T1", energy_kwh=1.5)
     validator("window_aggregate").validate(json.loads(window.model_dump_json()))
 
 
