@@ -93,7 +93,8 @@ WHERE e.element IS NOT NULL;
 -- Everything that is or was believed of closed windows, in the units that people use.
 CREATE VIEW element_beliefs AS
 SELECT element_kind, element, nullif(customer_class, '*') AS customer_class, window_s, window_start, window_end, revision,
-       readings, meters, normal, warnings, anomalies, missing, rejected,
+       readings, meters, normal AS flagged_normal, warnings AS flagged_warning, anomalies AS flagged_anomaly,
+       missing AS flagged_missing, rejected AS flagged_rejected,
        energy_uwh / 1e9::double precision AS energy_kwh, export_uwh / 1e9::double precision AS export_kwh,
        reactive_uvarh / 1e9::double precision AS reactive_kvarh,
        energy_uwh / 1e9::double precision * 3600 / extract(epoch FROM window_end - window_start)::float8 AS demand_mean_kw,
