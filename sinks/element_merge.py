@@ -97,14 +97,14 @@ WITH due AS (
 {_UPSERT}
 """  # noqa: S608 - names are constants of this module
 
-_FIELDS = ", ".join(f"b.{name}" for name in WindowAggregate.model_fields if name != "state")
+_FIELDS = ", ".join(f"b.{name}" for name in WindowAggregate.model_fields if name not in ("state", "customer_class"))
+# OFFSET 0 makes PostgreSQL look each window up by its key.
 _READ = f"""
-SELECT 'final' AS state, {_FIELDS}
+SELECT 'final' AS state, nullif(k.customer_class, '*') AS customer_class, {_FIELDS}
 FROM unnest(%s::text[], %s::text[], %s::int[], %s::timestamptz[]) AS k (element, customer_class, window_s, window_start)
-JOIN element_totals t USING (window_s, element, customer_class, window_start)
 CROSS JOIN LATERAL (
-    SELECT * FROM element_beliefs v WHERE v.window_s = k.window_s AND v.element = k.element
-    AND v.customer_class IS NOT DISTINCT FROM nullif(k.customer_class, '*') AND v.window_start = k.window_start
+    SELECT * FROM element_figures v WHERE v.window_s = k.window_s AND v.element = k.element
+    AND v.customer_class = k.customer_class AND v.window_start = k.window_start
     AND v.believed_until = 'infinity' OFFSET 0
 ) b ORDER BY k.window_start, k.window_s
 """  # noqa: S608 - names are constants of the engine

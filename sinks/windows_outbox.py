@@ -74,8 +74,9 @@ FROM unnest(%s::int[], %s::timestamptz[], %s::bigint[]) AS k (window_s, window_s
 LEFT JOIN transformers t USING (transformer_id)
 CROSS JOIN LATERAL (
     SELECT sum(revision)::int AS revision, sum(readings)::bigint AS readings, sum(meters)::bigint AS meters,
-           sum(normal)::bigint AS flagged_normal, sum(warnings)::bigint AS flagged_warning, sum(anomalies)::bigint AS flagged_anomaly,
-           sum(missing)::bigint AS flagged_missing, sum(rejected)::bigint AS flagged_rejected,
+           sum(normal)::bigint AS flagged_normal, sum(warnings)::bigint AS flagged_warning,
+           sum(anomalies)::bigint AS flagged_anomaly, sum(missing)::bigint AS flagged_missing,
+           sum(rejected)::bigint AS flagged_rejected,
            sum(energy_uwh)::double precision / 1e9 AS energy_kwh, sum(export_uwh)::double precision / 1e9 AS export_kwh,
            sum(reactive_uvarh)::double precision / 1e9 AS reactive_kvarh,
            sum(energy_uwh)::double precision / 1e9 * 3600 / k.window_s AS demand_mean_kw,

@@ -1,11 +1,9 @@
 """Windows of elements: merged upwards, restated with a higher revision, and what was believed before can be asked."""
 
 from collections import defaultdict
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -15,11 +13,8 @@ import pytest
 from schemas.errors import ServiceUnavailable
 from schemas.registry import RegistryEntry
 from schemas.windows import WindowAggregate
-from sinks.migrations import migrate
 from sinks.windows_outbox import WindowOutbox
-from stream.stack.endpoints import Endpoints
 from tests.builders import DAY_US, batch
-from tests.contracts.backings import unique
 from tests.contracts.test_places import Writer
 from tests.contracts.test_windows_outbox import handed_on
 
@@ -46,18 +41,6 @@ SELECT element, customer_class, window_s, (extract(epoch FROM window_start) * 1e
        meters, peak_uwh, (extract(epoch FROM peak_at) * 1e6)::bigint
 FROM element_totals WHERE readings > 0
 """
-
-
-@pytest.fixture
-def url(stack: Endpoints) -> Iterator[str]:
-    """A schema of the test's own: the windows of the whole grid are compared."""
-    name = unique("elements").strip("-").replace("-", "_")
-    with psycopg.connect(stack.database_url, autocommit=True) as connection:
-        connection.execute(f"CREATE SCHEMA {name}")
-        url = f"{stack.database_url}?options={quote(f'-c search_path={name},public')}"
-        migrate(url)
-        yield url
-        connection.execute(f"DROP SCHEMA {name} CASCADE")
 
 
 @pytest.fixture

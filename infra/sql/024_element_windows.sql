@@ -91,8 +91,8 @@ CROSS JOIN LATERAL (VALUES
 WHERE e.element IS NOT NULL;
 
 -- Everything that is or was believed of closed windows, in the units that people use.
-CREATE VIEW element_beliefs AS
-SELECT element_kind, element, nullif(customer_class, '*') AS customer_class, window_s, window_start, window_end, revision,
+CREATE VIEW element_figures AS
+SELECT element_kind, element, customer_class, window_s, window_start, window_end, revision,
        readings, meters, normal AS flagged_normal, warnings AS flagged_warning, anomalies AS flagged_anomaly,
        missing AS flagged_missing, rejected AS flagged_rejected,
        energy_uwh / 1e9::double precision AS energy_kwh, export_uwh / 1e9::double precision AS export_kwh,
@@ -107,6 +107,14 @@ SELECT element_kind, element, nullif(customer_class, '*') AS customer_class, win
        believed_from, believed_until
 FROM (SELECT *, 'infinity'::timestamptz AS believed_until FROM element_totals
       UNION ALL SELECT * FROM element_history) b;
+
+-- The same with null for all classes together. (A filter on this class is none that an index serves.)
+CREATE VIEW element_beliefs AS
+SELECT element_kind, element, nullif(customer_class, '*') AS customer_class, window_s, window_start, window_end, revision,
+       readings, meters, flagged_normal, flagged_warning, flagged_anomaly, flagged_missing, flagged_rejected, energy_kwh,
+       export_kwh, reactive_kvarh, demand_mean_kw, demand_peak_kw, demand_peak_at, load_factor, power_factor, voltage_min,
+       voltage_mean, voltage_max, voltage_outside_share, believed_from, believed_until
+FROM element_figures;
 
 -- What was believed at a time, of windows that had been closed by then.
 CREATE FUNCTION windows_as_of(at timestamptz) RETURNS SETOF element_beliefs LANGUAGE sql STABLE AS $$
