@@ -138,28 +138,36 @@ WITH open_quarters AS (
     JOIN transformer_elements e USING (transformer_id)
     CROSS JOIN LATERAL (VALUES (w.customer_class), ('*')) c (customer_class)
     GROUP BY 1, 2, 3, 4
-), open_merges AS (
-    SELECT d.element_kind, d.element, d.customer_class, d.window_s, d.window_start, d.window_end,
-           sum(q.readings)::bigint AS readings,
-           sum(CASE WHEN d.window_s = 3600 THEN q.hour_meters
-                    WHEN d.element_kind <> 'grid' OR NOT EXISTS (SELECT FROM region_clocks WHERE timezone <> 'UTC')
-                    THEN q.day_meters END)::bigint AS meters,
-           sum(q.normal)::bigint AS normal, sum(q.warnings)::bigint AS warnings, sum(q.anomalies)::bigint AS anomalies,
-           sum(q.missing)::bigint AS missing, sum(q.rejected)::bigint AS rejected,
-           sum(q.energy_uwh)::double precision AS uwh, sum(q.export_uwh)::double precision AS export_uwh,
-           sum(q.reactive_uvarh)::double precision AS reactive_uvarh, max(q.peak_uwh)::double precision AS peak_uwh,
-           (array_agg(q.window_start ORDER BY q.peak_uwh DESC, q.window_start))[1] AS peak_at,
-           sum(q.power_factor_ppm)::double precision AS ppm, sum(q.power_factor_count) AS power_factors,
-           min(q.voltage_min) AS voltage_min, max(q.voltage_max) AS voltage_max,
-           sum(q.voltage_sum_mv)::double precision AS mv, sum(q.voltage_count) AS voltages,
-           sum(q.voltage_outside)::double precision AS outside,
-           extract(epoch FROM d.window_end - d.window_start)::double precision AS seconds
-    FROM merges_due d
-    JOIN element_totals q ON q.window_s = 900 AND q.element = d.element AND q.customer_class = d.customer_class
-     AND q.window_start >= d.window_start AND q.window_start < d.window_end
+), open AS MATERIALIZED (
+    SELECT * FROM merges_due d
     WHERE NOT EXISTS (SELECT FROM element_totals t WHERE t.window_s = d.window_s AND t.element = d.element
                       AND t.customer_class = d.customer_class AND t.window_start = d.window_start)
-    GROUP BY 1, 2, 3, 4, 5, 6
+), open_merges AS (
+    SELECT d.element_kind, d.element, d.customer_class, d.window_s, d.window_start, d.window_end, s.*,
+           extract(epoch FROM d.window_end - d.window_start)::double precision AS seconds
+    FROM open d
+    -- Of the few windows that are open, each by the key of its quarter-hours.
+    CROSS JOIN LATERAL (
+        SELECT sum(q.readings)::bigint AS readings,
+               sum(CASE WHEN d.window_s = 3600 THEN q.hour_meters
+                        WHEN d.element_kind <> 'grid' OR NOT EXISTS (SELECT FROM region_clocks WHERE timezone <> 'UTC')
+                        THEN q.day_meters END)::bigint AS meters,
+               sum(q.normal)::bigint AS normal, sum(q.warnings)::bigint AS warnings,
+               sum(q.anomalies)::bigint AS anomalies, sum(q.missing)::bigint AS missing,
+               sum(q.rejected)::bigint AS rejected,
+               sum(q.energy_uwh)::double precision AS uwh, sum(q.export_uwh)::double precision AS export_uwh,
+               sum(q.reactive_uvarh)::double precision AS reactive_uvarh,
+               max(q.peak_uwh)::double precision AS peak_uwh,
+               (array_agg(q.window_start ORDER BY q.peak_uwh DESC, q.window_start))[1] AS peak_at,
+               sum(q.power_factor_ppm)::double precision AS ppm, sum(q.power_factor_count) AS power_factors,
+               min(q.voltage_min) AS voltage_min, max(q.voltage_max) AS voltage_max,
+               sum(q.voltage_sum_mv)::double precision AS mv, sum(q.voltage_count) AS voltages,
+               sum(q.voltage_outside)::double precision AS outside
+        FROM element_totals q
+        WHERE q.window_s = 900 AND q.element = d.element AND q.customer_class = d.customer_class
+          AND q.window_start >= d.window_start AND q.window_start < d.window_end
+    ) s
+    WHERE s.readings IS NOT NULL
 )
 SELECT 'final' AS state, * FROM element_beliefs WHERE believed_until = 'infinity'
 UNION ALL
