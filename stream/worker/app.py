@@ -163,15 +163,9 @@ def build_app(
     producer = KafkaProducer(producer_settings(endpoints.kafka_url))
     for each in (serving, tick_models):
         app.task(partial(keep_fresh, app, producer, sinks.store, each, settings.models.refresh_s))
-    app.task(
-        OutboxPublisher(
-            producer,
-            sinks.windows,
-            GRID_WINDOWS.name,
-            lambda window: window.element,
-            latest=sinks.latest_windows.write,
-        ).run
-    )
+    keep = sinks.latest_windows.write
+    windows = OutboxPublisher(producer, sinks.windows, GRID_WINDOWS.name, lambda window: window.element, latest=keep)
+    app.task(windows.run)
     metrics.watch_missing(sinks.missing)
     app.task(OutboxPublisher(producer, sinks.missing, METERS_MISSING.name, lambda found: found.meter_number).run)
     built = WorkerApp(app, (readings, ticks), registry)
