@@ -18,8 +18,9 @@ from schemas.layout import Floats, Mask, Positions
 EXPECTED_REACH = 1.0 / np.log(10.0)
 #: What one cluster teaches, and the most that it may teach [decades]: a fault is one cluster, however long it lasts.
 _WEIGHT, _MOST_DECADES = 0.1, 3.0
-#: A cluster is over after so many readings that are none of it.
-_QUIET_READINGS = 8
+#: A cluster is over after so many readings that are none of it, as what an alert tells is (`processors.judge`): what
+#: begins anew is an alert of its own, so it has to teach as one.
+QUIET_READINGS = 4
 _HABITS = np.flatnonzero(OF_USE)
 _DAY_S = 86_400.0
 _LEAST_SHARE = 1e-12
@@ -52,8 +53,8 @@ def _follow(state: MeterState, row: Positions, decades: Floats, reach: Floats) -
     signal = decades.argmax(axis=1)
     height = decades[np.arange(len(row)), signal]
     peak, of = state.cluster_peak[row].astype(np.float64), state.cluster_signal[row].astype(np.intp)
-    quiet = np.where(height > 0.0, 0, np.minimum(state.cluster_quiet[row] + 1, _QUIET_READINGS))
-    over = (quiet == _QUIET_READINGS) & (peak > 0.0)
+    quiet = np.where(height > 0.0, 0, np.minimum(state.cluster_quiet[row] + 1, QUIET_READINGS))
+    over = (quiet == QUIET_READINGS) & (peak > 0.0)
     at, ended = np.flatnonzero(over), of[over]
     excess = np.minimum(peak[over], _MOST_DECADES)
     reach = reach.copy()

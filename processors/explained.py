@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from processors import calibration
 from processors.alert_kinds import KIND_OF, VOLTS
 from processors.judgement import Judgement
-from processors.opinion import Opinion
+from processors.opinion import NOTHING_BEGUN, Onsets, Opinion
 from processors.signals import SIGNALS
 from schemas.alerts import AlertKind
 from schemas.explanation import Explanation
@@ -19,8 +19,9 @@ Explanations = npt.NDArray[np.object_]
 
 #: Signals that less than this share of a meter's readings reach contribute.
 _RARE = 0.01
-#: Readings of one step whose features are worked out, the strangest first. Each costs as much as scoring thirteen: in a
-#: storm, where thousands are strange for one reason, the others have kind, expectation and band alone.
+#: Readings of one step whose features are worked out: all that begin something, then the strangest. Each costs as much
+#: as scoring thirteen: in a storm, where thousands are strange for one reason, the others have kind, expectation and
+#: band alone.
 _MOST_WITH_FEATURES = 256
 
 _KINDS = np.array([KIND_OF[signal].value for signal in SIGNALS], dtype=object)
@@ -29,13 +30,14 @@ _NAMES = pa.array([str(signal) for signal in SIGNALS])
 _HUNDREDTHS = pa.array([f"{hundredths / 100:.2f}" for hundredths in range(101)])
 
 
-def explain(judgement: Judgement, opinion: Opinion, monitoring: float) -> Explanations:
+def explain(judgement: Judgement, opinion: Opinion, monitoring: float, begun: Onsets = NOTHING_BEGUN) -> Explanations:
     """Explain each reading that is worth watching.
 
     Args:
         judgement: of n readings by their meters' own past.
         opinion: of the same by models; it explains what the past does not find.
         monitoring: scores from here on are worth watching.
+        begun: what begins by the models' word, whose reasons are known already.
 
     Returns: object[n], an `Explanation` or None.
     """
@@ -45,7 +47,7 @@ def explain(judgement: Judgement, opinion: Opinion, monitoring: float) -> Explan
     by_model = np.flatnonzero(~own & (opinion.score >= monitoring))
     kinds = np.full(len(by_model), AlertKind.UNUSUAL_READING.value, dtype=object)
     values = (judgement.expected_kwh[by_model], judgement.band_kwh[by_model], np.full(len(by_model), "kWh"))
-    _fill(found, by_model, kinds, *values, _features(opinion, by_model))
+    _fill(found, by_model, kinds, *values, _features(opinion, by_model, begun))
     return found
 
 
@@ -95,10 +97,14 @@ def _by_past(
     )
 
 
-def _features(opinion: Opinion, at: Positions) -> list[str]:
-    """Return what models say contributed, of the strangest readings; nothing of the rest."""
+def _features(opinion: Opinion, at: Positions, begun: Onsets) -> list[str]:
+    """Return what models say contributed, of what begins and of the strangest readings; nothing of the rest."""
     told = np.full(len(at), "", dtype=object)
-    strangest = np.sort(np.argsort(-opinion.score[at], kind="stable")[:_MOST_WITH_FEATURES])
+    _, known, place = np.intersect1d(at, begun.at, assume_unique=True, return_indices=True)
+    told[known] = np.array(begun.reasons, dtype=object)[place]
+    others = np.setdiff1d(np.arange(len(at)), known, assume_unique=True)
+    most = max(_MOST_WITH_FEATURES - len(known), 0)
+    strangest = np.sort(others[np.argsort(-opinion.score[at[others]], kind="stable")[:most]])
     told[strangest] = opinion.explain(at[strangest])
     texts: list[str] = told.tolist()
     return texts

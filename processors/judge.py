@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from processors import calibration, profile
-from processors.clusters import stretch
+from processors.clusters import QUIET_READINGS, stretch
 from processors.judgement import Judgement
 from processors.rounds import rounds
 from processors.signals import (
@@ -28,8 +28,6 @@ from schemas.readings import ReadingBatch
 
 _DAY_S = 86_400.0
 _SPIKE, _SWELL = SIGNALS.index(Anomaly.SPIKE), SIGNALS.index(Anomaly.SWELL)
-#: After so many ordinary readings what was going on is over.
-_CALM_READINGS = 4
 
 
 @dataclass(frozen=True)
@@ -184,8 +182,8 @@ def _begins(
     """Return the severity of what begins with each reading, 0 where nothing does, or where it is going on already."""
     severity = anomalous.astype(np.uint8) + (anomalous & (score >= judging.critical))
     before = state.episode[row]
-    calm = np.where(score >= judging.monitoring, 0, np.minimum(state.calm[row] + 1, _CALM_READINGS))
-    state.episode[row] = np.where(calm >= _CALM_READINGS, 0, np.maximum(before, severity))
+    calm = np.where(score >= judging.monitoring, 0, np.minimum(state.calm[row] + 1, QUIET_READINGS))
+    state.episode[row] = np.where(calm >= QUIET_READINGS, 0, np.maximum(before, severity))
     state.calm[row] = calm
     return np.where(severity > before, severity, 0).astype(np.int8)
 

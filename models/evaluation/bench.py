@@ -28,6 +28,7 @@ class Result:
         scores: of each tested series.
         tallies: by data set.
         areas: average precision by reading, by data set.
+        hindsight: event-wise F1 with the best threshold for each data set itself, which nobody can know beforehand.
     """
 
     detector: str
@@ -35,6 +36,7 @@ class Result:
     scores: list[Floats]
     tallies: dict[str, Tally]
     areas: dict[str, float]
+    hindsight: dict[str, float]
 
     @property
     def mean_event_f1(self) -> float:
@@ -68,7 +70,9 @@ def run(
         bounds = _ENGINE_BOUNDS if name == ENGINE else _FACTORS
         bound = max(bounds, key=lambda at: _mean_f1(_tallies(name, tuning, scores[: len(tuning)], at)))
         tested = scores[len(tuning) :]
-        results.append(Result(name, bound, tested, _tallies(name, testing, tested, bound), _areas(testing, tested)))
+        by_bound = {at: _tallies(name, testing, tested, at) for at in bounds}
+        best = {group: max(one[group].event_f1 for one in by_bound.values()) for group in by_bound[bound]}
+        results.append(Result(name, bound, tested, by_bound[bound], _areas(testing, tested), best))
     return results
 
 

@@ -9,6 +9,7 @@ from models.evaluation.bench import ENGINE, Result, alarms
 from models.evaluation.healthy import Alarms, promised
 from models.evaluation.measures import precision_recall
 from models.evaluation.series import Series
+from processors.calibration import CRITICAL, WARNING
 
 
 def can_draw() -> bool:
@@ -80,11 +81,16 @@ def _timeline(folder: Path, series: Series, result: Result, place: int) -> str:
 def _reliability(folder: Path, healthy: dict[str, Alarms]) -> str:
     from matplotlib import pyplot as plt  # noqa: PLC0415 - optional
 
-    figure, axes = plt.subplots(figsize=(6, 4.5))
+    figure, axes = plt.subplots(figsize=(8, 5))
     says = promised()
     for name, found in healthy.items():
-        axes.plot(list(says), np.maximum(list(found.reaching.values()), 0.1), marker="o", label=name)
+        # On a logarithmic axis there is no place for what never happened.
+        readings = np.array([found.reaching[score] or np.nan for score in says])
+        (line,) = axes.plot(list(says), readings, marker=".", linewidth=0.8, label=f"{name}, {found.meter_days:,.0f} d")
+        begun = np.array([found.warnings or np.nan, found.critical or np.nan])
+        axes.plot([WARNING, CRITICAL], begun, linestyle="none", marker="X", markersize=8, color=line.get_color())
     axes.plot(list(says), list(says.values()), "k--", label="as the scale says")
+    axes.plot([], [], "kX", label="alerts that begin")
     axes.set(yscale="log", xlabel="score", ylabel="readings that reach it, per 10,000 meter-days")
     axes.legend(fontsize="small")
     figure.savefig(folder / "reliability.svg")

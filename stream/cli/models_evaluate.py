@@ -17,6 +17,7 @@ from schemas.errors import ConfigurationError
 from simulators.replay.recorded import open_recorded
 from stream.cli.errors import plain_errors
 from stream.training import report
+from stream.training.labelled import healthy as healthy_fleet
 from stream.training.labelled import simulated
 
 _LABELLED: dict[str, Callable[[Path], Iterator[Series]]] = {
@@ -32,6 +33,8 @@ _CLEAN = {
 }
 _SIMULATED = "simulator"
 _TUNING_SEED, _TEST_SEED = 11, 23
+#: Healthy meters for each one of a fleet with faults, and for how long: two weeks to learn and two to watch [d].
+_HEALTHY_TIMES, _HEALTHY_DAYS = 5, 28
 
 
 @click.command(
@@ -75,7 +78,7 @@ def evaluate_command(
         raise ConfigurationError(f"unknown detectors {unknown}; there are {sorted(detectors)}")
     detectors = {name: one for name, one in detectors.items() if not wanted or name in wanted}
     results = run(labelled, detectors, lambda name: click.echo(f"running {name}", err=True))
-    healthy = dict(_healthy(data, chosen))
+    healthy = dict(_healthy(data, chosen, meters))
     text = report.tables(results, healthy)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -95,7 +98,10 @@ def _labelled(data: Path | None, chosen: tuple[str, ...], meters: int) -> Iterat
         yield from simulated(_SIMULATED, meters, _TEST_SEED)
 
 
-def _healthy(data: Path | None, chosen: tuple[str, ...]) -> Iterator[tuple[str, Alarms]]:
+def _healthy(data: Path | None, chosen: tuple[str, ...], meters: int) -> Iterator[tuple[str, Alarms]]:
     for name, file in _CLEAN.items():
         if data is not None and (data / name / file).exists() and (not chosen or name in chosen):
             yield name, count(open_recorded(data / name / file, name).batches)
+    if not chosen or _SIMULATED in chosen:
+        for name, readings in healthy_fleet(_HEALTHY_TIMES * meters, _TEST_SEED, _HEALTHY_DAYS):
+            yield f"simulated {name}", count([readings])

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from models.evaluation.series import Series
+from schemas.readings import ReadingBatch
 from simulators.faults import FaultClass
 from simulators.fleet import Fleet
 from simulators.grid import Grid
@@ -13,6 +14,7 @@ from simulators.labels import Label, labels
 from simulators.local_time import DAY_S, day_of
 from simulators.profile import FaultRate, Profile
 from simulators.schedule import Window, schedule
+from stream.training.source import from_fleet
 
 _START = datetime(2024, 1, 1, tzinfo=UTC)
 _STEP_S = 900
@@ -63,6 +65,15 @@ def simulated(group: str, meters: int, seed: int) -> Iterator[Series]:
         )
         spans = np.array(windows.get(name, []), dtype=np.int64).reshape(-1, 2)
         yield Series(group, f"{group}/{name}", whole["time"][mine], values, _COLUMNS, spans, float(_STEP_S))
+
+
+def healthy(meters: int, seed: int, days: int) -> Iterator[tuple[str, ReadingBatch]]:
+    """Yield the readings of each class of meters of a fleet in which nothing goes wrong, by the name of the class."""
+    source = from_fleet(meters, seed, _START, days, _STEP_S)
+    whole = ReadingBatch.concat(list(source.batches))
+    classes = np.array([source.classes[name] for name in whole.meter_number.to_pylist()])
+    for name in np.unique(classes).tolist():
+        yield name, whole.where(classes == name)
 
 
 def _windows(truth: list[Label]) -> dict[str, list[tuple[int, int]]]:

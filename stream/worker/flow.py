@@ -154,7 +154,7 @@ class PartitionFlow(Intake[ReadingBatch, MeterState]):
             neighbours,
             opinion,
             begun,
-            explain(judgement, opinion, self._judging.monitoring),
+            explain(judgement, opinion, self._judging.monitoring, begun),
             taken.rejected,
             taken.rejected_at,
             taken.runs,

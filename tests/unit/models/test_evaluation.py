@@ -121,6 +121,14 @@ def test_thresholds_are_chosen_on_series_that_are_not_reported() -> None:
     assert blind.mean_event_f1 == 1.0
 
 
+def test_hindsight_is_what_the_best_threshold_of_each_data_set_would_have_given() -> None:
+    labelled = [series([(500, 510)], name="tuning/M1"), series([(600, 603)])]
+    # On the tuning series nothing stands out, so that its threshold is no good for the other.
+    misled = each(lambda one: one.values[:, 0] * (1.0 if one.name == "M1" else -1.0))
+    (found,) = run(labelled, {"misled": misled})
+    assert found.tallies["a set"].event_f1 < found.hindsight["a set"] == 1.0
+
+
 def test_alarms_on_healthy_readings_are_counted_after_the_learning_time() -> None:
     found = count([readings(days=20)], learning_days=10)
     assert found.meter_days == pytest.approx(80, rel=0.05)

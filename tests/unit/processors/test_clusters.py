@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from processors.clusters import EXPECTED_REACH, stretch
+from processors.clusters import EXPECTED_REACH, QUIET_READINGS, stretch
 from processors.signals import SIGNALS as SIGNALS_IN_ORDER
 from processors.signals import Anomaly
 from processors.state import SIGNALS, MeterState
@@ -32,7 +32,7 @@ def seen(state: MeterState, rare: np.ndarray) -> np.ndarray:
     return stretch(state, np.zeros(1, dtype=np.intp), rare, KNOWN, np.array([QUARTER_S]))
 
 
-def quiet(state: MeterState, readings: int = 8) -> None:
+def quiet(state: MeterState, readings: int = QUIET_READINGS) -> None:
     for _ in range(readings):
         seen(state, np.ones((1, SIGNALS)))
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from processors.explained import _MOST_WITH_FEATURES, contributions, explain
 from processors.judgement import Judgement
-from processors.opinion import Opinion
+from processors.opinion import Onsets, Opinion
 from schemas.layout import Positions
 from tests.judging import judged
 
@@ -60,6 +60,16 @@ def test_in_a_storm_the_strangest_have_features_and_all_have_a_kind() -> None:
     assert calls == [_MOST_WITH_FEATURES]
     assert [why.contributions for why in found[:6]] == ["", "", "", "", "", "voltage 5"]
     assert {why.kind for why in found} == {"unusual_reading"}
+
+
+def test_what_begins_has_its_reasons_already_and_they_are_not_worked_out_again() -> None:
+    calls: list[int] = []
+    n = _MOST_WITH_FEATURES + 5
+    said = opinion([0.7 + k / 10_000 for k in range(n)], calls)
+    begun = Onsets(np.array([0, 7]), np.ones(2, dtype=np.int8), ["current 0.90", "hour 0.80"])
+    found = explain(Judgement.nothing(n), said, MONITORING, begun)
+    assert calls == [_MOST_WITH_FEATURES - 2]
+    assert [why.contributions for why in found[:9]] == ["current 0.90", *[""] * 5, "voltage 6", "hour 0.80", "voltage 8"]
 
 
 def test_contributions_name_rare_signals_the_rarest_first() -> None:
