@@ -69,7 +69,8 @@ def test_what_begins_has_its_reasons_already_and_they_are_not_worked_out_again()
     begun = Onsets(np.array([0, 7]), np.ones(2, dtype=np.int8), ["current 0.90", "hour 0.80"])
     found = explain(Judgement.nothing(n), said, MONITORING, begun)
     assert calls == [_MOST_WITH_FEATURES - 2]
-    assert [why.contributions for why in found[:9]] == ["current 0.90", *[""] * 5, "voltage 6", "hour 0.80", "voltage 8"]
+    told = [why.contributions for why in found[:9]]
+    assert told == ["current 0.90", *[""] * 5, "voltage 6", "hour 0.80", "voltage 8"]
 
 
 def test_contributions_name_rare_signals_the_rarest_first() -> None:
