@@ -39,8 +39,8 @@ class Step:
 
 _STORE, _JOURNAL, _WORKER = "sinks.timescale", "sinks.journal", "stream.worker"
 WORKER_STEPS = (
-    Step("records taken", f"{_WORKER}.flow", "PartitionFlow.process", BEFORE),
-    Step("records processed", f"{_WORKER}.flow", "PartitionFlow.process", AFTER),
+    Step("records taken", f"{_WORKER}.flow", "PartitionFlow.begin", BEFORE),
+    Step("records processed", f"{_WORKER}.flow", "PartitionFlow._judge", AFTER),
     Step("transaction to be opened", _STORE, "TimescaleStore.write", BEFORE),
     Step("offset claimed", _JOURNAL, "_claim", AFTER),
     Step("rows written", _STORE, "TimescaleStore._write_rows", AFTER),

@@ -69,9 +69,9 @@ def test_the_oracle_counts_a_reading_once_and_keeps_what_came_first() -> None:
     assert wanted.rows == {("A", first.time): first, ("A", later.time): later}
     assert wanted.latest == {"A": later}
     assert wanted.windows == {
-        ("transformer/T", 60, EPOCH): (1, 0.5, 2.0, 230.0, 230.0, 230.0),
-        ("transformer/T", 60, later.time): (1, 0.5, 2.0, 231.0, 231.0, 231.0),
-        ("transformer/T", 900, EPOCH): (2, 1.0, 2.0, 230.0, 230.5, 231.0),
+        ("transformer/T", 60, EPOCH): (1, 1, 0.5, 2.0, EPOCH, 230.0, 230.0, 230.0, 0),
+        ("transformer/T", 60, later.time): (1, 1, 0.5, 2.0, later.time, 231.0, 231.0, 231.0, 0),
+        ("transformer/T", 900, EPOCH): (2, 1, 1.0, 2.0, EPOCH, 230.0, 230.5, 231.0, 0),
     }
 
 

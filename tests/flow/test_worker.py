@@ -21,6 +21,7 @@ from stream.worker.flow import PartitionFlow, Step
 from stream.worker.intake import Begun, Record
 from stream.worker.worker import MakeFlow, Worker
 from tests.builders import START_US, TOPIC, payload, reading, record
+from tests.chaos.steps import WORKER_STEPS, place, wrapped
 from tests.flow.engine import Engine
 
 KAFKA = ServiceUnavailable("kafka", "scripted")
@@ -148,6 +149,18 @@ async def test_the_loop_goes_on_while_records_are_judged() -> None:
     await worker.stop()
     assert cast("Watched", worker.flows[0]).loop_went_on
     assert len(engine.store.readings) == 1
+
+
+async def test_a_worker_comes_to_each_step_of_its_flow_at_which_trials_kill_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    passed = list[str]()
+    for step in WORKER_STEPS:
+        if step.module == PartitionFlow.__module__:
+            holder, name = place(step)
+            monkeypatch.setattr(holder, name, wrapped(step, getattr(holder, name), passed.append))
+    worker = make_worker(Engine(), Gaps())
+    await worker.take([event(0)])
+    await worker.stop()
+    assert passed == ["records taken", "records processed"]
 
 
 async def test_what_the_registry_says_of_a_meter_stays_as_it_is_while_records_are_judged() -> None:
