@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from sinks.migrations import migrate
-from sinks.upkeep import GRACE_DAYS, Retention, keep_up
+from sinks.upkeep import _LOCK, GRACE_DAYS, Retention, keep_up
 from stream.settings import RetentionSettings
 
 pytestmark = pytest.mark.integration
@@ -128,7 +128,7 @@ async def test_a_partition_in_use_is_dropped_another_time(empty: str) -> None:
 async def test_one_process_at_a_time(empty: str) -> None:
     migrate(empty)
     with psycopg.connect(empty, autocommit=True) as other:
-        other.execute("SELECT pg_advisory_lock(7382915)")
+        other.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
         assert await keep_up(empty, YEAR) == []
 
 
