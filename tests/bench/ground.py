@@ -19,7 +19,10 @@ from tests.bench.figures import Span, span_of
 from tests.bench.spec import START_S, Load
 
 #: What a run does not change.
-_KEPT = ("smart_meters", "transformers", "feeders", "substations", "schema_migrations")
+_KEPT = (
+    "smart_meters", "meter_moves", "registry_changes", "readings_kept", "transformers", "feeders", "substations",
+    "schema_migrations",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,11 @@ class Ground:
                     for name, box in zip(load.names.to_pylist(), ids[boxes].tolist(), strict=True)
                 )
                 copy.write(text + "\n")
-            connection.execute("ANALYZE smart_meters, transformers")
+            connection.execute(
+                "INSERT INTO meter_moves (meter_id, valid_from, transformer_id, customer_class) "
+                "SELECT meter_id, '-infinity', transformer_id, 'unclassified' FROM smart_meters"
+            )
+            connection.execute("ANALYZE smart_meters, meter_moves, transformers")
 
     def inserted(self) -> int:
         """Return how many rows were ever inserted into the readings, uncommitted ones included: cheap to ask."""

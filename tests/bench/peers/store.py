@@ -44,7 +44,7 @@ SELECT transformer_id, 900, timestamptz 'epoch' + start_us * interval '1 microse
 FROM unnest(%s::int8[], %s::int8[], %s::int8[], %s::int8[], %s::int8[], %s::int8[], %s::float8[], %s::float8[],
     %s::float8[])
     AS w (transformer_id, start_us, readings, energy_uwh, voltage_count, voltage_sum_mv, peak, low, high)
-ON CONFLICT (window_s, window_start, transformer_id) DO UPDATE SET readings = excluded.readings,
+ON CONFLICT (window_s, window_start, transformer_id, customer_class) DO UPDATE SET readings = excluded.readings,
     energy_uwh = excluded.energy_uwh, demand_peak_kw = excluded.demand_peak_kw,
     voltage_count = excluded.voltage_count, voltage_sum_mv = excluded.voltage_sum_mv,
     voltage_min = excluded.voltage_min, voltage_max = excluded.voltage_max
