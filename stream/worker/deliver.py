@@ -3,8 +3,8 @@
 The order, never varied (numbers as in the project's design):
 
 1. The bridge acknowledges MQTT only after Kafka has the reading (see `stream.bridge`).
-2. Records of a partition are decoded; what cannot be read becomes a rejected record (`PartitionFlow.process`).
-3. Pure processing moves the partition's state (`PartitionFlow.process`).
+2. Records of a partition are decoded; what cannot be read becomes a rejected record (`PartitionFlow.begin`).
+3. Pure processing moves the partition's state (what `begin` returns is finished in a thread, `Worker._process`).
 4. Alerts, rejects and clean records are produced, and Kafka's acknowledgement awaited. Ids are deterministic.
 5. One SQL transaction holds rows, windows, alerts and the partition's next offset. Its statements run first, so
    that step 4 knows which rows are new; its commit comes after step 4.
