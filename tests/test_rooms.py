@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS = ("schemas", "processors", "models", "sinks", "simulators", "stream")
+ROOMS = ("schemas", "processors", "models", "sinks", "simulators", "stream", "panels")
 PURE = ("schemas", "processors")
 #: Modules that tell the time, ask for chance, or reach beyond the process.
 OUTSIDE = {
