@@ -1,6 +1,6 @@
 """Alerts: what stands, what has come and gone, how soon people took it on, and the history of one element."""
 
-from panels.board import COUNT, Dashboard, Look, Panel, Step
+from panels.board import COUNT, Dashboard, Look, Panel
 from panels.choices import ALERTS, ELEMENT, FEEDER, REGION, SEVERITY
 
 _FROM = "array_position(ARRAY['info', 'warning', 'critical'], a.severity)"
@@ -100,7 +100,6 @@ GROUP BY 1 ORDER BY 2 DESC, 1""",
             sql=f"""SELECT h.recorded_at AS time, h.change, a.severity, a.kind, a.element, h.by, h.note
 FROM (SELECT a.* {_CHOSEN} ORDER BY a.last_seen DESC LIMIT 200) a JOIN alert_history h USING (alert_id)
 ORDER BY h.number DESC LIMIT 200""",
-            steps=(Step(None, "green"),),
         ),
         Panel(
             "Silences and maintenance",

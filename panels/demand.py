@@ -1,6 +1,6 @@
 """Demand: load by region and class, its shape, and energy by quality; a week before stands where a forecast would."""
 
-from panels.board import Dashboard, Look, Panel, Step
+from panels.board import Dashboard, Look, Panel
 from panels.choices import CLASS, FEEDER, METERS, OF_CLASS, QUALITY, REGION, REGIONS, WINDOW
 
 _REGIONS = f"element_kind = 'region' AND {OF_CLASS} AND element IN ({REGIONS})"
@@ -105,7 +105,6 @@ FROM element_windows
 WHERE {_REGIONS} AND window_s = '$window'::int AND $__timeFilter(window_start)
 ORDER BY 1""",
             unit="kwatt",
-            steps=(Step(None, "green"),),
         ),
     ),
 )

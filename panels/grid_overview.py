@@ -80,13 +80,15 @@ ORDER BY 1""",
             "Feeders in the newest hour",
             Look.TABLE,
             "Each feeder's newest hour that has closed, the greatest load first.",
-            sql=f"""SELECT DISTINCT ON (element) substr(element, 8) AS feeder, window_start AS hour, meters,
+            sql=f"""SELECT substr(element, 8) AS feeder, window_start AS hour, meters,
        demand_mean_kw AS "load [kW]", demand_peak_kw AS "peak [kW]", export_kwh AS "fed in [kWh]",
        voltage_min AS "lowest [V]", voltage_mean AS "mean [V]", voltage_max AS "highest [V]"
-FROM element_windows
-WHERE element_kind = 'feeder' AND window_s = 3600 AND state = 'final' AND {OF_CLASS}
-  AND $__timeFilter(window_start) AND element IN ({FEEDERS})
-ORDER BY element, window_start DESC""",
+FROM (
+    SELECT DISTINCT ON (element) * FROM element_windows
+    WHERE element_kind = 'feeder' AND window_s = 3600 AND state = 'final' AND {OF_CLASS}
+      AND $__timeFilter(window_start) AND element IN ({FEEDERS})
+    ORDER BY element, window_start DESC
+) newest ORDER BY demand_mean_kw DESC NULLS LAST, element""",
             width=16,
             links=(("feeder", "/d/meterstream-transformer-health?var-feeder=${__value.text:percentencode}"),),
         ),

@@ -1,6 +1,6 @@
 """Market: prices, bars, volatility, depth, and what the load costs."""
 
-from panels.board import Dashboard, Look, Panel, Step
+from panels.board import Dashboard, Look, Panel
 from panels.choices import BAR, KIND, MARKET, REGION, SYMBOL
 
 _SETTLED = "FROM market_prices WHERE market = '$market' AND kind = 'settlement' AND $__timeFilter(tick_time)"
@@ -28,7 +28,8 @@ DASHBOARD = Dashboard(
 FROM market_series s JOIN markets k USING (market)
 CROSS JOIN LATERAL (
     SELECT DISTINCT market_bar_start(g, '$bar'::int, k.timezone) AS bar_start
-    FROM generate_series($__timeFrom()::timestamptz, $__timeTo()::timestamptz, '$bar'::int * interval '1 second') g
+    FROM generate_series($__timeFrom()::timestamptz, $__timeTo()::timestamptz + '$bar'::int * interval '1 second',
+        '$bar'::int * interval '1 second') g
 ) n
 CROSS JOIN LATERAL market_bar(s.series_id, '$bar'::int, n.bar_start) b
 WHERE {_SERIES}
@@ -112,9 +113,8 @@ ORDER BY 1""",
             "Alerts of this market.",
             sql="""SELECT first_seen AS since, element, kind, severity, status, measured, expected, unit, message
 FROM alerts
-WHERE element LIKE 'market/' || '$market' || '/%' AND $__timeFilter(last_seen)
+WHERE starts_with(element, 'market/' || '$market' || '/') AND $__timeFilter(last_seen)
 ORDER BY last_seen DESC LIMIT 100""",
-            steps=(Step(None, "green"),),
         ),
     ),
 )
