@@ -28,9 +28,10 @@ DOCUMENTS = (
     "STORAGE.md",
     "VEE.md",
     "ALERTS.md",
+    "RUNBOOK.md",
     "CHANGELOG.md",
 )
-ROOMS = ("schemas", "processors", "models", "sinks", "simulators", "stream", "infra", "tests")
+ROOMS = ("schemas", "processors", "models", "sinks", "simulators", "stream", "panels", "infra", "tests")
 
 
 def text(name: str) -> str:

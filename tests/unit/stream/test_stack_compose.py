@@ -23,7 +23,7 @@ def test_every_port_is_published_on_loopback_only() -> None:
 def test_every_password_must_be_set() -> None:
     passwords = re.findall(r"^ +\w*PASSWORD\w*: (.*)$", TEXT, flags=re.MULTILINE)
 
-    assert len(passwords) == 2
+    assert len(passwords) == 4
     assert all(re.fullmatch(r"\$\{(\w+):\?set \1\}", password) for password in passwords)
 
 
@@ -36,7 +36,17 @@ def test_kafka_is_the_version_of_the_local_stack() -> None:
     assert f"image: apache/kafka:{pom_version(POM)}\n" in TEXT
 
 
-@pytest.mark.parametrize("file", ["mosquitto.conf", "prometheus/prometheus.yaml"])
+@pytest.mark.parametrize(
+    "file",
+    [
+        "mosquitto.conf",
+        "prometheus/prometheus.yaml",
+        "prometheus/rules",
+        "postgres/grafana_login.sh",
+        "grafana/provisioning",
+        "grafana/dashboards",
+    ],
+)
 def test_mounted_files_exist(file: str) -> None:
     assert f"./{file}:" in TEXT
     assert (INFRA / file).exists()
@@ -52,6 +62,6 @@ def test_docker_accepts_it() -> None:
     docker = shutil.which("docker")
     if docker is None or subprocess.run([docker, "compose", "version"], capture_output=True, check=False).returncode:
         pytest.skip("no docker compose here")
-    secrets = {"POSTGRES_PASSWORD": "p", "GRAFANA_PASSWORD": "g"}
+    secrets = {"POSTGRES_PASSWORD": "p", "GRAFANA_PASSWORD": "g", "GRAFANA_DATABASE_PASSWORD": "d"}
 
     subprocess.run([docker, "compose", "-f", COMPOSE, "config", "--quiet"], env=secrets, check=True)
