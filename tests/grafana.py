@@ -1,7 +1,7 @@
 """What Grafana makes of a panel's query before the database sees it: its variables, then its macros."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from panels.board import Dashboard, Panel, Variable
@@ -76,7 +76,7 @@ def with_macros(sql: str, since: datetime, until: datetime, *, timescale: bool, 
             return f"time_bucket('{length_s}.000s',{column})"
         return f"floor(extract(epoch from {column})/{length_s})*{length_s}"
 
-    macros = {
+    macros: dict[str, Callable[[str], str]] = {
         "__timeFilter": lambda column: f"{column} BETWEEN {_rfc3339(since)} AND {_rfc3339(until)}",
         "__timeFrom": lambda _: _rfc3339(since),
         "__timeTo": lambda _: _rfc3339(until),

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -166,10 +167,10 @@ def _findings(connection: psycopg.Connection) -> None:
 
 def _alerts(connection: psycopg.Connection) -> None:
     place = {"region": "North", "substation": "S0", "feeder": "F0", "transformer": "T0"}
-    critical = {"kind": AlertKind.OVERHEATING, "severity": Severity.CRITICAL}
+    hot: dict[str, Any] = {"kind": AlertKind.OVERHEATING, "severity": Severity.CRITICAL}
     states = [
         opened(0.0, "meter/A0").model_copy(update=place),
-        opened(5.0, "transformer/T0", **critical).model_copy(update=place),
+        opened(5.0, "transformer/T0", **hot).model_copy(update=place),
         opened(9.0, "market/aemo_nem/NSW1", kind=AlertKind.PRICE_SPIKE).model_copy(update={"region": "North"}),
     ]
     for state in states:
