@@ -126,9 +126,9 @@ DASHBOARD = Dashboard(
             Look.TABLE,
             "One row a partition: what was accounted for, and how old its newest event is.",
             sql="""SELECT topic, partition, next_offset AS "next offset", readings, stored, duplicates, rejected,
-       lost_records AS lost, to_timestamp(watermark_us / 1e6) AS watermark,
-       extract(epoch FROM now()) - watermark_us / 1e6 AS "behind the clock [s]", updated_at AS "last delivery"
-FROM stream_offsets
+       lost_records AS lost, to_timestamp(seen_us / 1e6) AS watermark,
+       extract(epoch FROM now()) - seen_us / 1e6 AS "behind the clock [s]", updated_at AS "last delivery"
+FROM (SELECT *, CASE WHEN watermark_us > 0 THEN watermark_us END AS seen_us FROM stream_offsets) offsets
 ORDER BY topic, partition""",
             width=24,
         ),

@@ -185,7 +185,6 @@ def rendered(board: Dashboard) -> dict[str, Any]:
     # A panel without options of its own has none, rather than null.
     found["panels"] = [{key: value for key, value in panel.items() if value is not None} for panel in found["panels"]]
     for annotation in found["annotations"]["list"]:
-        annotation |= {"rawSql": ANNOTATION, "rawQuery": True, "format": "table"}
         annotation["target"] = json.loads(json.dumps(SqlQuery(ANNOTATION, timed=False), cls=JSONEncoder))
     return found
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import yaml
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models import dashboard as models
@@ -121,10 +122,26 @@ def test_voltages_turn_colour_at_210_220_250_and_260_volts() -> None:
     assert all(panel.steps == VOLTAGE for board in DASHBOARDS for panel in board.panels if panel.unit == "volt")
 
 
+def test_what_is_provisioned_is_what_dashboards_ask() -> None:
+    infra = render.FOLDER.parent.parent
+    provisioning = infra / "grafana" / "provisioning"
+    sources = yaml.safe_load((provisioning / "datasources" / "meterstream.yaml").read_text())["datasources"]
+    assert {(source["type"], source["uid"]) for source in sources} == {
+        (reference.type_val, reference.uid) for reference in (render.DATABASE, render.PROMETHEUS)
+    }
+    (provider,) = yaml.safe_load((provisioning / "dashboards" / "meterstream.yaml").read_text())["providers"]
+    compose = (infra / "compose.yaml").read_text()
+    assert f"./grafana/{render.FOLDER.name}:{provider['options']['path']}:ro" in compose
+    login = (infra / "postgres" / "grafana_login.sh").read_text()
+    assert f"CREATE ROLE {sources[0]['user']} LOGIN" in login
+    assert "IN ROLE meterstream_grafana" in login
+
+
 @pytest.mark.parametrize("board", DASHBOARDS, ids=named)
 def test_every_dashboard_marks_alerts_and_links_to_the_others(board: Dashboard) -> None:
     drawn = render.rendered(board)
     (annotation,) = drawn["annotations"]["list"]
-    assert "FROM alerts" in annotation["rawSql"]
+    assert "FROM alerts" in annotation["target"]["rawSql"]
+    assert "rawQuery" not in annotation, "Grafana would take it for a query of old"
     assert drawn["links"][0]["includeVars"] is True
     assert board.refresh in {"30s", "1m", "15m"}
