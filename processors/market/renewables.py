@@ -8,7 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from processors.market.clearing import Clearing, Orders, Rule, clear
+from processors.market.exact import PER_UNIT
 from schemas.layout import Floats, Mask
+
+#: Figures of windows that are in memory at once: a year of hours, each with the year before it, is 600 MB a column.
+_AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -49,18 +53,50 @@ def rolling_response(share: Floats, price: Floats, window: int) -> Response:
     # Views, not cumulative sums: these lose their digits behind a spike of 17,500.
     x = np.lib.stride_tricks.sliding_window_view(share, window)
     y = np.lib.stride_tricks.sliding_window_view(price, window)
+    at_once = max(_AT_ONCE // window, 1)
+    for first in range(0, len(x), at_once):
+        some, full = slice(first, first + at_once), slice(first + window - 1, first + window - 1 + at_once)
+        slope[full], error[full], intercept[full] = _fits(x[some], y[some])
+    return Response(slope, error, intercept)
+
+
+def _fits(x: Floats, y: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return slope, its error and intercept of each row of n windows, float64[n, window] each."""
     mean_x, mean_y = x.mean(axis=1), y.mean(axis=1)
     off_x, off_y = x - mean_x[:, None], y - mean_y[:, None]
     sxx = np.einsum("ij,ij->i", off_x, off_x)
     sxy = np.einsum("ij,ij->i", off_x, off_y)
     with np.errstate(invalid="ignore", divide="ignore"):
-        fitted = np.where(sxx > 0, sxy / sxx, np.nan)
-    rest = off_y - fitted[:, None] * off_x
-    full = slice(window - 1, None)
-    slope[full], intercept[full] = fitted, mean_y - fitted * mean_x
-    with np.errstate(invalid="ignore", divide="ignore"):
-        error[full] = np.sqrt(np.einsum("ij,ij->i", rest, rest) / (window - 2) / sxx)
-    return Response(slope, error, intercept)
+        slope = np.where(sxx > 0, sxy / sxx, np.nan)
+        rest = off_y - slope[:, None] * off_x
+        error = np.sqrt(np.einsum("ij,ij->i", rest, rest) / (x.shape[1] - 2) / sxx)
+    return slope, error, mean_y - slope * mean_x
+
+
+def cheapest(asks: Orders, quantity: float) -> tuple[Orders, Mask]:
+    """Take the cheapest asks of a total quantity for renewable, where curves do not say whose asks they are.
+
+    Sun, wind and water cost next to nothing to run and so ask for the least; others that do (nuclear power, what must
+    run) cannot be told from them, which changes nothing of what a shift does as long as all of them are served.
+
+    Args:
+        asks: what is offered.
+        quantity: of renewable output, in the unit of the asks.
+
+    Returns: the asks, the one that the quantity ends in cut in two (not an indivisible one: that counts wholly), and
+        which of them are taken for renewable.
+    """
+    order = np.argsort(asks.price, kind="stable")
+    size = asks.quantity[order]
+    before = np.cumsum(size) - size
+    taken = np.clip(quantity - before, 0.0, size)
+    whole = asks.indivisible[order]
+    taken = np.where(whole & (taken > 0), size, taken)
+    rest = size - taken
+    parts = Orders(np.r_[asks.price[order], asks.price[order]], np.r_[taken, rest], np.r_[whole, whole])
+    left = parts.quantity >= 1 / PER_UNIT
+    renewable = np.arange(len(left)) < len(size)
+    return parts.where(left), renewable[left]
 
 
 def shifted(
@@ -81,5 +117,5 @@ def shifted(
     if per_cent < -100:
         raise ValueError(f"shifted: {per_cent} % would take away more than there is")
     quantity = np.where(renewable, asks.quantity * (1 + per_cent / 100), asks.quantity)
-    changed = Orders(asks.price, quantity, asks.whole).where(quantity > 0)
+    changed = Orders(asks.price, quantity, asks.whole).where(quantity >= 1 / PER_UNIT)
     return clear(bids, asks, rule), clear(bids, changed, rule)

@@ -1,13 +1,13 @@
-"""AEMO, the Australian market: dispatch and trading prices and regional demand.
+"""AEMO, the Australian market: dispatch and trading prices, regional demand, and output of sun and wind farms.
 
 The operator's tables (MMS) hold lines of several kinds: `C` comment, `I` header, `D` data, and `C,"END OF REPORT"` at
 the end; a file without that end is cut short, which is reported. A header names the columns of the data below it, in
 whatever order and number: they differ between the years. Plain CSV of prices and demand is read too. SETTLEMENTDATE is
 the end of an interval in market time, UTC+10 all year, year first, so that no month can be taken for a day.
 
-A second run of an interval (INTERVENTION 1, or a higher RUNNO) is a revision of it, RUNNO first. Regional demand comes
-as a tick of its own kind. Trading prices have a symbol of their own (`NSW1.TRADING`): until five-minute settlement
-they were means of half an hour, under the times of dispatch prices.
+A second run of an interval (INTERVENTION 1, or a higher RUNNO) is a revision of it, RUNNO first. Regional demand and
+renewable output come as ticks of their own kinds. Trading prices have a symbol of their own (`NSW1.TRADING`): until
+five-minute settlement they were means of half an hour, under the times of dispatch prices.
 """
 
 import csv
@@ -64,7 +64,9 @@ def read(path: Path, markets: Markets, findings: Findings) -> Iterator[TickBatch
         yield from _ticks(Rows(columns, rows.lines), market, findings, trading=False)
 
 
-_USED = ("SETTLEMENTDATE", "REGIONID", "RUNNO", "INTERVENTION", "RRP", "TOTALDEMAND")
+#: What sun and wind farms are dispatched to; demand is what these and other scheduled plants cover.
+_RENEWABLE = "SEMISCHEDULE_CLEAREDMW"
+_USED = ("SETTLEMENTDATE", "REGIONID", "RUNNO", "INTERVENTION", "RRP", "TOTALDEMAND", _RENEWABLE)
 
 
 def _tables(path: Path, market: Market, findings: Findings) -> Iterator[TickBatch]:
@@ -122,9 +124,10 @@ def _ticks(rows: Rows, market: Market, findings: Findings, *, trading: bool) -> 
         half_hours = trading & (time_us <= _FIVE_MINUTE_SETTLEMENT_US)
         length = pa.array(np.where(half_hours, _HALF_HOUR_S, 0), mask=~np.broadcast_to(half_hours, len(time_us)))
         found.append(ticks(market, region, time_us, "settlement", price=price, revision=revision, interval_s=length))
-    if "TOTALDEMAND" in rows.columns:
-        demand = check.floats("TOTALDEMAND", rows.columns["TOTALDEMAND"])
-        found.append(ticks(market, region, time_us, "demand", quantity=demand, revision=revision))
+    for name, kind in (("TOTALDEMAND", "demand"), (_RENEWABLE, "renewable")):
+        if name in rows.columns:
+            quantity = check.floats(name, rows.columns[name])
+            found.append(ticks(market, region, time_us, kind, quantity=quantity, revision=revision))
     yield from settled(check, findings, found)
 
 

@@ -1,4 +1,4 @@
-"""OMIE, the Iberian market: marginal prices by hour, and the offer and demand curves of an hour.
+"""OMIE, the Iberian market: marginal prices by hour, and the offer and demand curves of hours.
 
 The exchange's own text: Latin-1 (some copies are UTF-8), `;` between values, decimal commas with points for thousands,
 a title line with the delivery day and the unit. Prices of before 2009-07 are in cent/kWh; all become EUR/MWh. Hours are
@@ -8,24 +8,26 @@ sessions may begin with hours of the day before.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 
-from processors.market.clearing import Orders
+from processors.market.clearing import Orders, Rule
 from processors.market_time import day_start
 from schemas.errors import MissingColumns
 from schemas.layout import Floats, Mask
 from schemas.markets import Market, Markets
 from schemas.ticks import TickBatch
 from simulators.feeds.feed import Feed, ticks
+from simulators.feeds.ladders import Ladder
 from simulators.replay.lines import open_file
 from simulators.replay.recording import Findings, NotThisFormat
 
 _HOUR_US = 3_600_000_000
 _EPOCH = date(1970, 1, 1)
+#: First delivery day cleared together with the rest of Europe: SWE-NWE price coupling, go-live of 2014-05-13.
+_EUPHEMIA = date(2014, 5, 14)
 #: A price line's beginning -> symbol; before Portugal joined there was one system.
 _PRICES = (
     ("precio marginal en el sistema esp", "ES"),
@@ -68,27 +70,8 @@ def read(path: Path, markets: Markets, findings: Findings) -> Iterator[TickBatch
     yield from (batch for batch in found if len(batch))
 
 
-@dataclass(frozen=True)
-class Ladder:
-    """The offers and the demand of one hour, as the exchange published them.
-
-    Attributes:
-        time_us: start of the hour [us since 1970-01-01 UTC].
-        bids: what was wanted [EUR/MWh, MWh].
-        asks: what was offered.
-        matched_bids: those that the exchange matched.
-        matched_asks: the same of what was offered.
-    """
-
-    time_us: int
-    bids: Orders
-    asks: Orders
-    matched_bids: Orders
-    matched_asks: Orders
-
-
-def read_curve(path: Path, markets: Markets, findings: Findings) -> Ladder:
-    """Read the curves of an hour.
+def read_curves(path: Path, markets: Markets, findings: Findings) -> list[Ladder]:
+    """Read the curves of each hour of a file, in EUR/MWh and MWh, in the order of the hours.
 
     Raises:
         NotThisFormat: no title with a day, or no step of any curve.
@@ -107,18 +90,21 @@ def read_curve(path: Path, markets: Markets, findings: Findings) -> Ladder:
             findings.add(number, f"has {len(cells)} values: it is cut short")
     if not whole:
         raise NotThisFormat(path, "no step of any curve")
-    quantity = _column(whole, 5, findings)
-    price = _column(whole, 6, findings) * unit
+    hour, quantity, price = (_column(whole, place, findings) for place in (0, 5, 6))
     side, state = (np.array([cells[place] for _, cells in whole]) for place in (4, 7))
-    known = ~(np.isnan(quantity) | np.isnan(price)) & (quantity > 0)
+    known = ~(np.isnan(hour) | np.isnan(quantity) | np.isnan(price)) & (quantity > 0)
+    midnight = int(day_start(market, np.array([(day - _EPOCH).days]))[0])
 
-    def orders(which: str, kind: str) -> Orders:
-        mask: Mask = known & (side == which) & (state == kind)
-        return Orders(price[mask], quantity[mask])
+    def ladder(number: float) -> Ladder:
+        def orders(which: str, kind: str) -> Orders:
+            mask: Mask = known & (hour == number) & (side == which) & (state == kind)
+            return Orders(price[mask] * unit, quantity[mask])
 
-    hour = int(whole[0][1][0])
-    start = int(day_start(market, np.array([(day - _EPOCH).days]))[0]) + (hour - 1) * _HOUR_US
-    return Ladder(start, orders("C", "O"), orders("V", "O"), orders("C", "C"), orders("V", "C"))
+        start = midnight + (int(number) - 1) * _HOUR_US
+        rule = Rule.LOWEST if day < _EUPHEMIA else Rule.MIDPOINT
+        return Ladder(start, orders("C", "O"), orders("V", "O"), rule, orders("C", "C"), orders("V", "C"))
+
+    return [ladder(number) for number in np.unique(hour[known]).tolist()]
 
 
 def _lines(path: Path) -> list[str]:

@@ -15,6 +15,7 @@ COMMANDS = {
     "latest": ("stream.cli.latest", "latest", "Show the newest reading of meters."),
     "alerts": ("stream.cli.alerts", "alerts", "Watch alerts and act on them."),
     "models": ("stream.cli.models", "models", "Train models that score readings, and say which one serves."),
+    "market": ("stream.cli.market", "market", "Clear auctions, and ask what prices did."),
     "vee": ("stream.cli.vee", "vee", "Rules of data quality, and files in the formats of the market."),
     "registry": ("stream.cli.registry", "registry", "Which meters there are and what feeds them, as a CSV file."),
     "db": ("stream.cli.db", "db", "Bring the database to the newest schema, or look at it."),

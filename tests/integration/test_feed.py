@@ -25,7 +25,7 @@ SETS = {
         "aemo_nem/dispatch_price_2018-2026_windows.csv.gz": 49_260,
         "aemo_nem/price_and_demand/aemo_price_demand_202501_NSW.csv.gz": 17_856,
         "aemo_nem/mms/TRADINGPRICE_202001.csv.gz": 480,
-        "aemo_nem/mms/DISPATCHREGIONSUM_202408.csv.gz": 2_880,
+        "aemo_nem/mms/DISPATCHREGIONSUM_202408.csv.gz": 2 * 2_880,
     },
     "omie": {
         "omie/PrecioMD_OMIE_20201022.txt": 48,

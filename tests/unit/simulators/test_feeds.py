@@ -39,7 +39,7 @@ def times(batch: TickBatch) -> list[str]:
         ("aemo", "aemo_nem/price_and_demand/aemo_price_demand_202501_NSW.csv.gz", 2 * 8_928, "2024-12-31T14:05", None),
         ("aemo", "aemo_nem/mms/DISPATCHPRICE_202001.csv.gz", 3_024, "2019-12-31T14:05", None),
         ("aemo", "aemo_nem/mms/TRADINGPRICE_202001.csv.gz", 480, "2019-12-31T14:30", None),
-        ("aemo", "aemo_nem/mms/DISPATCHREGIONSUM_202408.csv.gz", 2_880, "2024-07-31T14:05", None),
+        ("aemo", "aemo_nem/mms/DISPATCHREGIONSUM_202408.csv.gz", 2 * 2_880, "2024-07-31T14:05", None),
         ("omie", "omie/PrecioMD_OMIE_20201022.txt", 48, "2020-10-21T22:00", "2020-10-22T21:00"),
         ("omie", "omie/PrecioMD_OMIE_20200329.txt", 46, "2020-03-28T23:00", "2020-03-29T21:00"),
         ("omie", "omie/PrecioMD_OMIE_20223010.txt", 50, "2022-10-29T22:00", "2022-10-30T22:00"),
@@ -73,7 +73,7 @@ def test_prices_of_the_iberian_market_are_in_one_unit(shared_data: Path) -> None
 
 def test_the_real_curves_are_read_from_the_exchanges_own_text(shared_data: Path) -> None:
     findings = Findings()
-    found = omie.read_curve(shared_data / "omie" / "OfferAndDemandCurve_1_20090102.TXT", MARKETS, findings)
+    (found,) = omie.read_curves(shared_data / "omie" / "OfferAndDemandCurve_1_20090102.TXT", MARKETS, findings)
     assert findings.count == 0
     sides = (found.bids, found.matched_bids, found.asks, found.matched_asks)
     assert [len(side) for side in sides] == [141, 72, 1_100, 627]
@@ -82,6 +82,27 @@ def test_the_real_curves_are_read_from_the_exchanges_own_text(shared_data: Path)
     assert cleared.volume == pytest.approx(25_312.1)
     offered = clear(found.bids, found.asks, Rule.LOWEST)
     assert (offered.price, offered.volume) == pytest.approx((49.94, 25_347.1))
+
+
+CURVES = """OMEL;Fecha;;02/01/2009;Mercado diario;;;;
+
+Hora;Fecha;Pais;Unidad;Tipo Oferta;Energia;Precio;Ofertada (O)/Casada (C);
+2;02/01/2009;MI;;C;1.100,0;18,030;O;
+2;02/01/2009;MI;;V;900,0;4,000;O;
+1;02/01/2009;MI;;C;1.000,0;18,030;O;
+1;02/01/2009;MI;;V;2.000,0;3,500;O;
+1;02/01/2009;MI;;V;1.000,0;3,500;C;
+x;02/01/2009;MI;;V;1.000,0;3,500;C;
+"""
+
+
+def test_a_file_of_curves_holds_the_hours_that_it_names(tmp_path: Path) -> None:
+    findings = Findings()
+    found = omie.read_curves(file(tmp_path, CURVES), MARKETS, findings)
+    assert [problem.line for problem in findings.problems] == [9]
+    assert [str(np.datetime64(hour.time_us, "us"))[:16] for hour in found] == ["2009-01-01T23:00", "2009-01-02T00:00"]
+    cleared = [clear(hour.bids, hour.asks, hour.rule) for hour in found]
+    assert [(hour.price, hour.volume) for hour in cleared] == [(35, 1_000), (180.3, 900)]
 
 
 AEMO = 'C,SETP,PRICE\nI,DISPATCH,PRICE,5,SETTLEMENTDATE,RUNNO,REGIONID,INTERVENTION,RRP\n{rows}C,"END OF REPORT",4\n'

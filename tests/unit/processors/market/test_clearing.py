@@ -7,8 +7,9 @@ import pytest
 
 from processors.market.clearing import Orders, Rule, clear
 from processors.market.interpolated import Curve, cross
-from processors.market.renewables import rolling_response, shifted
-from simulators.feeds.omie import Ladder, read_curve
+from processors.market.renewables import cheapest, rolling_response, shifted
+from simulators.feeds.ladders import Ladder
+from simulators.feeds.omie import read_curves
 from simulators.replay.recording import Findings
 from stream.markets import load_markets
 
@@ -114,6 +115,28 @@ def test_taking_renewables_away_raises_the_price() -> None:
         shifted(side((100, 50)), side((0, 30)), np.array([True]), -101)
 
 
+def test_the_cheapest_asks_are_cut_where_their_quantity_ends() -> None:
+    asks, renewable = cheapest(side((20, 40), (0, 30), (60, 40)), 50)
+    assert asks.quantity[renewable].tolist() == [30, 20]
+    assert asks.price[renewable].tolist() == [0, 20]
+    assert sorted(asks.quantity[~renewable].tolist()) == [20, 40]
+    whole, taken = cheapest(side((20, 40, True), (0, 30)), 50)
+    assert whole.quantity[taken].sum() == 70
+    everything, all_of_it = cheapest(side((20, 40)), 1_000)
+    assert (everything.quantity.tolist(), all_of_it.tolist()) == ([40], [True])
+
+
+def test_windows_are_fitted_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(6)
+    share, price = rng.uniform(0, 1, 50), rng.normal(50, 20, 50)
+    whole = rolling_response(share, price, 7)
+    monkeypatch.setattr("processors.market.renewables._AT_ONCE", 20)
+    again = rolling_response(share, price, 7)
+    for name in ("slope", "slope_error", "intercept"):
+        assert getattr(again, name)[6:].tolist() == getattr(whole, name)[6:].tolist()
+        assert np.isnan(getattr(again, name)[:6]).all()
+
+
 def test_the_rolling_response_is_least_squares_with_its_error() -> None:
     rng = np.random.default_rng(5)
     share = rng.uniform(0, 1, 60)
@@ -140,7 +163,7 @@ def hour(shared_data: Path) -> Ladder:
     """Hour 1 of 2009-01-02 as the Iberian exchange published it."""
     findings = Findings()
     path = shared_data / "omie" / "OfferAndDemandCurve_1_20090102.TXT"
-    found = read_curve(path, load_markets(), findings)
+    (found,) = read_curves(path, load_markets(), findings)
     assert findings.count == 0
     return found
 
