@@ -28,6 +28,7 @@ class AlertKind(StrEnum):
     REGISTER_MISMATCH = "register_mismatch"
     OVERHEATING = "overheating"
     UNUSUAL_READING = "unusual_reading"
+    CHANNEL_FAILED = "channel_failed"
     MODEL_DRIFT = "model_drift"
     MODEL_REFUSED = "model_refused"
     EXTREME_PRICE = "extreme_price"

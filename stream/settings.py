@@ -186,6 +186,7 @@ class ModelSettings(_Group):
 class AlertSettings(_Group):
     """What becomes of alerts."""
 
+    routes_file: Path | None = Field(default=None, description="channels and routes (TOML); without it nobody is told")
     rules_file: Path | None = Field(default=None, description="rules of alerts (TOML) in place of the engine's own")
     metrics_port: int = Field(default=0, ge=0, description="HTTP port of /metrics and /health; 0 finds a free one")
 

@@ -1,24 +1,28 @@
 """The alert desk: takes signs, ends what is over, tells Kafka; each step is whole or did not happen.
 
 1. Signs are taken, and what they change is kept, in one transaction. One that was taken is never taken again.
-2. What was kept and not yet published goes to `alerts` and `alerts.state`; only Kafka's word makes it published.
+2. What was kept is routed to the notices of channels, in another; couriers deliver these (`stream.alerting.courier`).
+3. What was kept and not yet published goes to `alerts` and `alerts.state`; only Kafka's word makes it published.
 
-A crash between the two repeats the second with the same ids, so that nothing is lost and a repeat can be recognised.
+A crash in between repeats what came after with the same ids, so that nothing is lost and a repeat can be recognised.
 """
 
 import time
-from collections.abc import Callable, Iterable
-from datetime import datetime
+from collections.abc import Callable, Collection, Iterable
+from datetime import datetime, timedelta
 
 from processors.lifecycle import changes
 from processors.lifecycle.advance import Turn, silence_all, take_all
 from processors.lifecycle.changes import key_of
 from processors.lifecycle.grouping import crowded, group
 from processors.lifecycle.rules import AlertRules
-from schemas.alert_events import CLOUD_EVENT, AlertState
+from processors.routing import BEGINS, channels_of, escalation_s
+from schemas.alert_events import CLOUD_EVENT, AlertState, Change, Status
 from schemas.topics import ALERTS, ALERTS_STATE
 from sinks.alert_ledger import AlertLedger, Head, Page
 from sinks.alert_outbox import AlertOutbox, Told
+from sinks.notifications import Notifications, Wish
+from stream.alerting.routes import Routing
 from stream.worker.producer import KafkaProducer, Outgoing
 
 #: Signs taken in one transaction, and alerts looked at in one.
@@ -35,6 +39,9 @@ class Desk:
         outbox: what Kafka does not have yet.
         producer: how it gets there.
         rules: what decides.
+        notices: what channels are to be told.
+        routing: who is to be told of what.
+        following: channels that want to know of acknowledgements.
         warning: a score from here on is unusual.
         clock: the time now, in UTC.
     """
@@ -45,6 +52,9 @@ class Desk:
         outbox: AlertOutbox,
         producer: KafkaProducer,
         rules: AlertRules,
+        notices: Notifications,
+        routing: Routing,
+        following: Collection[str],
         warning: float,
         clock: Callable[[], datetime],
     ) -> None:
@@ -52,6 +62,9 @@ class Desk:
         self._outbox = outbox
         self._producer = producer
         self._rules = rules
+        self._notices = notices
+        self._routing = routing
+        self._following = following
         self._warning = warning
         self._clock = clock
         self._looked_to = ""
@@ -86,6 +99,39 @@ class Desk:
             silence_all(turn, [turn.current(state) for state in standing], await page.silences(now), now)
             await page.keep(turn, now)
             return len(turn.news) + await self._settle_groups(page, now)
+
+    async def route(self) -> int:
+        """Decide which channels are to be told of what was kept; return how many changes were looked at."""
+        now, count = self._clock(), 0
+        oldest = now - timedelta(seconds=self._routing.not_older_s)
+        async with self._notices.routing(_SIGNS_AT_ONCE) as (events, wishes):
+            count = len(events)
+            for event in events:
+                if event.time < oldest:
+                    continue
+                wait_s = self._routing.wait_s if event.data.change in BEGINS else 0.0
+                wishes += [
+                    Wish(event, channel, event.time + timedelta(seconds=wait_s))
+                    for channel in channels_of(event, self._routing.route, now)
+                    if event.data.change is not Change.ACKNOWLEDGED or channel in self._following
+                ]
+        return count
+
+    async def escalate(self) -> int:
+        """Bring alerts that nobody has acknowledged in time before the next in line; return how many."""
+        if not any(route.escalate_after_s for route in self._routing.route):
+            return 0
+        now, turn = self._clock(), Turn()
+        waiting = await self._notices.unacknowledged()
+        async with self._ledger.page() as page:
+            for known, told_at in waiting:
+                for state in await page.find(known.alert_id):
+                    after_s = escalation_s(state, self._routing.route, now)
+                    still = state.status is Status.OPEN and state.escalation == 0
+                    if still and after_s is not None and now - told_at >= timedelta(seconds=after_s):
+                        turn.note(changes.escalate(state))
+            await page.keep(turn, now)
+        return len(turn.news)
 
     async def publish(self) -> int:
         """Bring what was kept to Kafka; return how many changes."""

@@ -15,7 +15,10 @@ from schemas.errors import ServiceUnavailable
 from sinks.alert_ledger import AlertLedger
 from sinks.alert_outbox import AlertOutbox
 from sinks.migrations import migrate
+from sinks.notifications import Notifications
+from stream.alerting.courier import IDLE_S, Courier
 from stream.alerting.desk import Desk
+from stream.alerting.routes import load_routing, open_channels
 from stream.alerting.rules import load_alert_rules
 from stream.backoff import Backoff
 from stream.endpoints import resolve
@@ -50,7 +53,9 @@ class _Process:
     endpoints: Endpoints
     ledger: AlertLedger
     outbox: AlertOutbox
+    notices: Notifications
     desk: Desk
+    couriers: list[Courier]
     metrics: DeskMetrics
     registry: CollectorRegistry
     database: Outage = field(default_factory=lambda: Outage("database"))
@@ -65,8 +70,12 @@ class _Process:
         ledger, outbox = AlertLedger(endpoints.database_url), AlertOutbox(endpoints.database_url)
         producer = KafkaProducer(producer_settings(endpoints.kafka_url))
         rules, registry = load_alert_rules(settings.alerts.rules_file), CollectorRegistry()
-        desk = Desk(ledger, outbox, producer, rules, settings.scoring.warning, lambda: datetime.now(UTC))
-        return cls(endpoints, ledger, outbox, desk, DeskMetrics(registry), registry)
+        routing, notices = load_routing(settings.alerts.routes_file), Notifications(endpoints.database_url)
+        posts = open_channels(routing)
+        following = {name for name, post in posts.items() if post.channel.follows}
+        desk = Desk(ledger, outbox, producer, rules, notices, routing, following, settings.scoring.warning, _now)
+        couriers = [Courier(name, post, notices, _now) for name, post in posts.items()]
+        return cls(endpoints, ledger, outbox, notices, desk, couriers, DeskMetrics(registry), registry)
 
     async def run(self, settings: Settings) -> int:
         """Work until told to stop."""
@@ -82,15 +91,33 @@ class _Process:
             local_dir=settings.local_dir,
         ):
             backoff = Backoff()
+            posting = asyncio.create_task(self._post())
             while not stop.is_set():
                 if not await self._patiently(partial(self._prepare, settings) if not self.prepared else self._turn):
                     with suppress(TimeoutError):
                         await asyncio.wait_for(stop.wait(), backoff.next_s())
                 else:
                     backoff.reset()
+            posting.cancel()
+            await asyncio.gather(posting, return_exceptions=True)
+        await self.notices.close()
         await self.ledger.close()
         await self.outbox.close()
         return 0
+
+    async def _post(self) -> None:
+        """Let couriers deliver while this desk is the active one."""
+        delivering: list[asyncio.Task[None]] = []
+        try:
+            while True:
+                if self.leads and not delivering:
+                    delivering = [asyncio.create_task(courier.run()) for courier in self.couriers]
+                elif not self.leads and delivering:
+                    await _end(delivering)
+                    delivering = []
+                await asyncio.sleep(IDLE_S)
+        finally:
+            await _end(delivering)
 
     async def _patiently(self, step: Callable[[], Awaitable[None]]) -> bool:
         """Do a step; False where a service is away, which is logged once."""
@@ -119,7 +146,11 @@ class _Process:
             if time.monotonic() - self.looked_at >= _LOOK_S:
                 with self.metrics.seconds.labels("look").time():
                     await self.desk.look()
+                    await self.desk.escalate()
                 self.looked_at = time.monotonic()
+            if self.couriers:
+                with self.metrics.seconds.labels("route").time():
+                    await self.desk.route()
             with self.metrics.seconds.labels("publish").time():
                 self.metrics.events.inc(await self.desk.publish())
         if not signs:
@@ -132,3 +163,13 @@ class _Process:
         return Health(
             live=True, ready=self.prepared and not waiting, facts={"waiting_for": waiting, "active": self.leads}
         )
+
+
+async def _end(tasks: list["asyncio.Task[None]"]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -171,6 +171,20 @@ def resolve(alert_id: str, by: str, note: str) -> None:
 
 
 @alerts.command()
+@click.argument("channel", metavar="CHANNEL")
+@plain_errors
+def test(channel: str) -> None:
+    """Send a notice that says it is a test through one channel of the routes file, and its end; says what came of it.
+
+    Example: METERSTREAM_ALERTS__ROUTES_FILE=routes.toml meterstream alerts test pager
+    """
+    from stream.alerting.trial import try_channel  # noqa: PLC0415 - loading HTTP takes a while
+
+    try_channel(settings.load().alerts.routes_file, channel, datetime.now(UTC))
+    click.echo(f"{channel} has taken a test notice and its end")
+
+
+@alerts.command()
 @click.argument("element", metavar="ELEMENT")
 @click.option("--for", "span", type=Duration(), required=True, help="How long.")
 @click.option("--from", "begins_at", type=Moment(), help="When it begins, for maintenance that is planned; now.")

@@ -18,10 +18,12 @@ from schemas.errors import ServiceUnavailable
 from sinks.alert_ledger import AlertLedger
 from sinks.alert_outbox import AlertOutbox
 from sinks.migrations import migrate
+from sinks.notifications import Notifications
 from sinks.timescale_sql import ADD_ALERTS, alert_arrays
 from stream.alert_feed import Wanted, history, kept
 from stream.alerting import acts
 from stream.alerting.desk import Desk
+from stream.alerting.routes import Routing
 from stream.stack.endpoints import Endpoints
 from stream.worker.producer import KafkaProducer, Outgoing
 from tests.alerting import NOON, RULES, after, sign
@@ -62,12 +64,23 @@ class Bench:
     def __init__(self, url: str) -> None:
         self.url, self.kafka, self.now = url, Kafka(), after(60)
         self.ledger, self.outbox = AlertLedger(url), AlertOutbox(url)
+        self.notices, self.routing = Notifications(url), Routing()
         self.desk = self.new_desk()
 
     def new_desk(self) -> Desk:
         """Another desk on the same database, as after a crash."""
         producer = cast("KafkaProducer", self.kafka)
-        return Desk(self.ledger, self.outbox, producer, RULES, 0.85, lambda: self.now)
+        return Desk(
+            self.ledger,
+            self.outbox,
+            producer,
+            RULES,
+            self.notices,
+            self.routing,
+            {"pager"},
+            0.85,
+            lambda: self.now,
+        )
 
     def execute(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.url, autocommit=True) as connection:
@@ -126,6 +139,7 @@ async def bench(stack: Endpoints) -> AsyncIterator[Bench]:
     yield found
     await found.ledger.close()
     await found.outbox.close()
+    await found.notices.close()
     with psycopg.connect(stack.database_url, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 

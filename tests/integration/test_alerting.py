@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from stream.stack.stack import LocalStack
 from stream.topics import bootstrap_servers
 from tests.integration.processes import EngineProcess, command, query, wait_until
+from tests.post_office import office_in_a_thread
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
@@ -122,6 +123,47 @@ def test_a_desk_that_is_killed_again_and_again_loses_no_alert_and_tells_each_und
     kept = {row[0]: json.loads(row[1]) for row in query(own_stack, "SELECT event_id, event FROM alert_history")}
     assert {event["id"]: event for event in events} == kept
     assert all(kept[event["id"]] == event for event in events)
+
+
+def test_a_desk_that_is_killed_while_it_delivers_tells_everybody(
+    own_stack: LocalStack, worker: EngineProcess, desk: EngineProcess, tmp_path: Path
+) -> None:
+    """Each at least once, and under one key where the channel knows one."""
+    desk.stop()
+    with office_in_a_thread() as office:
+        routes = tmp_path / "routes.toml"
+        routes.write_text(
+            f"""wait_s = 0
+            [channel.pager]
+            sort = "pagerduty"
+            key = {{ env = "PAGER_KEY" }}
+            url = "{office.url}/pagerduty"
+            per_minute = 600
+            digest_over = 1000
+            [[route]]
+            to = ["pager"]
+            """
+        )
+        settings = {"METERSTREAM_ALERTS__ROUTES_FILE": str(routes), "PAGER_KEY": "routing-key"}
+        step = USUAL + 120
+        with EngineProcess("run alerts", own_stack.directory, **settings) as telling:
+            telling.wait_ready()
+            send(own_stack, range(step, step + 1), frozenset({step}))
+            for told in (3, 8, 13):
+                wait_until(own_stack, "SELECT count(*) FROM alert_notifications WHERE status = 'sent'", told)
+                telling.kill()
+                telling.start()
+            wait_until(own_stack, "SELECT count(*) FROM alert_notifications WHERE status = 'sent'", METERS)
+            send(own_stack, range(step + 1, step + 6))
+            wait_until(own_stack, "SELECT count(*) FROM alert_notifications WHERE status = 'sent'", 2 * METERS)
+        assert office.wrong == []
+        events = office.taken["pagerduty"]
+        keys = {event["dedup_key"] for event in events if event["event_action"] == "trigger"}
+        ends = {event["dedup_key"] for event in events if event["event_action"] == "resolve"}
+        assert keys == ends == {row[0] for row in query(own_stack, "SELECT alert_id FROM alert_notifications")}
+        assert len(keys) == METERS
+    desk.start()
+    desk.wait_ready()
 
 
 def test_operators_see_and_act_through_the_command(own_stack: LocalStack, desk: EngineProcess) -> None:

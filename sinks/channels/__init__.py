@@ -1,0 +1,1 @@
+"""Ways to reach people and their tools: one kind of channel per file."""
