@@ -76,10 +76,10 @@ UPDATE alert_notifications SET status = 'sent', told_at = %s, attempts = attempt
 _FAILED = "UPDATE alert_notifications SET attempts = attempts + 1, error = %s, status = %s WHERE number = %s"
 _HAND_OVER = """
 INSERT INTO alert_notifications (event_id, alert_id, channel, change, due_at)
-SELECT event_id, alert_id, %(to)s, change, %(now)s FROM alert_notifications
-WHERE channel = %(channel)s AND (
-    number = %(number)s::bigint OR (%(number)s::bigint IS NULL AND status = 'waiting' AND due_at <= %(now)s)
-)
+SELECT n.event_id, n.alert_id, %(to)s, n.change, %(now)s FROM alert_notifications n
+WHERE n.channel = %(channel)s AND (
+    n.number = %(number)s::bigint OR (%(number)s::bigint IS NULL AND n.status = 'waiting' AND n.due_at <= %(now)s)
+) AND NOT EXISTS (SELECT FROM alert_notifications o WHERE o.event_id = n.event_id AND o.channel = %(to)s)
 ON CONFLICT DO NOTHING
 """
 _UNACKNOWLEDGED = f"""

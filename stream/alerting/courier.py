@@ -11,13 +11,16 @@ from schemas.alerts import Alert, AlertKind, Severity, alert_id
 from schemas.errors import ServiceUnavailable
 from sinks.channels.channel import ChannelAway, ChannelRefused, Notice
 from sinks.notifications import Notifications, Waiting
+from stream.alerting.breaker import Breaker, Circuit
 from stream.alerting.routes import Post
 from stream.backoff import Backoff
 
 #: How often a channel is looked after that has nothing to do [s].
 IDLE_S = 0.5
-#: Failures in a row after which a channel counts as broken: it is left alone longer, and the next one is tried.
-_BROKEN_AFTER = 4
+#: While a circuit is open: how often what has become due meanwhile is handed to the next channel [s].
+HAND_OVER_S = 5.0
+#: And how often it is said again: its alert is over when nothing was said for `hold_s` of its kind (300) [s].
+_SAY_AGAIN_S = 120.0
 _SHOWN = 20
 
 
@@ -29,7 +32,8 @@ class Courier:
         post: the channel and how it is treated.
         notices: what waits.
         clock: the time now, in UTC.
-        backoff: waits between failures.
+        backoff: waits between failures while the circuit is closed.
+        timer: seconds that never go back.
     """
 
     def __init__(
@@ -39,28 +43,31 @@ class Courier:
         notices: Notifications,
         clock: Callable[[], datetime],
         backoff: Backoff | None = None,
+        timer: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._name, self._post, self._notices, self._clock = name, post, notices, clock
+        self._name, self._post, self._notices, self._clock, self._timer = name, post, notices, clock, timer
         self._backoff = backoff or Backoff(1.0, 60.0)
-        self._failures = 0
-        self._next_at = -float("inf")
+        self._breaker = Breaker(post.settings.open_after, post.settings.pause_s, timer)
         self._told_at = -float("inf")
+        self._said_at, self._cause = -float("inf"), ""
+        self._log = structlog.get_logger("alerts")
 
     async def run(self) -> None:
         """Deliver for ever."""
-        log = structlog.get_logger("alerts")
         while True:
             try:
                 pause_s = await self.turn()
             except ServiceUnavailable as absence:
                 # The desk meets the same absence of the database and says so.
-                log.info("notices_wait", channel=self._name, cause=str(absence.cause))
+                self._log.info("notices_wait", channel=self._name, cause=str(absence.cause))
                 pause_s = self._backoff.next_s()
             await asyncio.sleep(pause_s)
 
     async def turn(self) -> float:
         """Deliver one notice or one digest, if any is due; return how long to wait before the next one [s]."""
-        every_s, now_s = self._post.settings.every_s, time.monotonic()
+        if self._breaker.circuit is Circuit.OPEN:
+            return await self._rest()
+        every_s, now_s = self._post.settings.every_s, self._timer()
         if every_s is not None and now_s - self._told_at < every_s:
             return min(every_s - (now_s - self._told_at), IDLE_S)
         now = self._clock()
@@ -73,9 +80,11 @@ class Courier:
         except ChannelAway as absence:
             return await self._away(found[0], absence)
         except ChannelRefused as refusal:
+            self._answered()
             await self._refused(found[0], refusal)
         else:
-            self._works()
+            self._answered()
+            self._told_at = self._timer()
         return 60.0 / self._post.settings.per_minute
 
     async def _one(self, waiting: Waiting) -> None:
@@ -89,27 +98,45 @@ class Courier:
         await self._post.channel.send(Notice(first.event, first.waiting, others))
         await self._notices.sent_to(self._name, last, now, self._clock())
 
-    def _works(self) -> None:
-        self._failures = 0
-        self._told_at = time.monotonic()
+    def _answered(self) -> None:
         self._backoff.reset()
+        if self._breaker.answered():
+            self._log.info("channel_answers", channel=self._name)
 
     async def _away(self, waiting: Waiting, absence: ChannelAway) -> float:
-        self._failures += 1
-        await self._notices.failed(waiting.number, str(absence.cause), for_good=False)
-        if self._failures >= _BROKEN_AFTER:
-            await self._broken(str(absence.cause), None)
-        return max(self._backoff.next_s(), absence.retry_after_s)
+        cause = str(absence.cause)
+        opened = self._breaker.failed(absence.retry_after_s)
+        await self._notices.failed(waiting.number, cause, for_good=False)
+        if not opened:
+            return max(self._backoff.next_s(), absence.retry_after_s)
+        self._said_at, self._cause = -float("inf"), cause
+        return await self._rest()
+
+    async def _rest(self) -> float:
+        """Leave the channel alone: the next one tells what is due meanwhile, and the channel's own alert stands."""
+        await self._hand_over(None)
+        if self._timer() - self._said_at >= _SAY_AGAIN_S:
+            await self._raise(
+                f"channel {self._name} has failed {self._breaker.failures} times in a row and is left alone for "
+                f"{self._breaker.rest_s:.0f} s (circuit open): {self._cause}",
+                self._cause,
+            )
+            self._said_at = self._timer()
+        return min(self._breaker.rest_s, HAND_OVER_S)
 
     async def _refused(self, waiting: Waiting, refusal: ChannelRefused) -> None:
         await self._notices.failed(waiting.number, str(refusal), for_good=True)
-        await self._broken(str(refusal), waiting.number)
+        await self._hand_over(waiting.number)
+        await self._raise(f"channel {self._name} has refused a notice: {refusal}", str(refusal))
 
-    async def _broken(self, cause: str, number: int | None) -> None:
-        now, element = self._clock(), f"channel/{self._name}"
-        structlog.get_logger("alerts").error("channel_failed", channel=self._name, cause=cause)
+    async def _hand_over(self, number: int | None) -> None:
+        """Let the next channel tell one notice, or all that is due."""
         if self._post.settings.next is not None:
-            await self._notices.hand_over(self._name, self._post.settings.next, now, number)
+            await self._notices.hand_over(self._name, self._post.settings.next, self._clock(), number)
+
+    async def _raise(self, message: str, cause: str) -> None:
+        now, element = self._clock(), f"channel/{self._name}"
+        self._log.error("channel_failed", channel=self._name, circuit=self._breaker.circuit.value, cause=cause)
         await self._notices.raise_sign(
             Alert(
                 alert_id=alert_id(AlertKind.CHANNEL_FAILED, element, round(now.timestamp() * 1e6)),
@@ -118,11 +145,11 @@ class Courier:
                 element=element,
                 occurred_at=now,
                 arrived_at=now,
-                measured=float(self._failures or 1),
+                measured=float(self._breaker.failures or 1),
                 expected=0.0,
                 unit="failures",
                 score=1.0,
                 reasons=cause,
-                message=f"channel {self._name} does not take notices: {cause}",
+                message=message,
             )
         )

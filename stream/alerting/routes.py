@@ -59,6 +59,8 @@ class _Sort(_Group):
     digest_over: PositiveInt = Field(default=20, description="where more are due, one notice tells of all of them")
     every_s: PositiveFloat | None = Field(default=None, description="collected for so long into one notice [s]")
     next: str | None = Field(default=None, description="channel that is tried while this one does not work")
+    open_after: PositiveInt = Field(default=4, description="failures in a row after which it is left alone")
+    pause_s: PositiveFloat = Field(default=60.0, description="for so long at first, then one notice tries it [s]")
 
 
 class _PagerDuty(_Sort):
