@@ -70,9 +70,13 @@ class Page:
         """Return some alerts that are not over, in the order of their ids."""
         return await self._states(sql.STANDING_AFTER, (after, limit))
 
+    async def with_ids(self, alert_ids: Collection[str]) -> list[AlertState]:
+        """Return some alerts as they are now, in the order of their ids."""
+        return await self._states(sql.WITH_IDS, (list(alert_ids),))
+
     async def find(self, beginning: str) -> list[AlertState]:
         """Return the alerts whose id begins so, two at most."""
-        return await self._states(sql.BEGINNING_WITH, (beginning,))
+        return await self._states(sql.BEGINNING_WITH, {"beginning": beginning})
 
     async def children(self, alert_id: str) -> list[AlertState]:
         """Return the alerts that are part of another one and stand."""
@@ -135,11 +139,11 @@ class Page:
         """Wake the desk once the transaction has been committed."""
         await self._connection.execute(f"NOTIFY {sql.CHANNEL}")
 
-    async def _rows(self, query: str, parameters: Sequence[Any]) -> list[dict[str, Any]]:
+    async def _rows(self, query: str, parameters: Sequence[Any] | Mapping[str, Any]) -> list[dict[str, Any]]:
         async with self._connection.cursor(row_factory=dict_row) as cursor:
             return await (await cursor.execute(query.encode(), parameters)).fetchall()
 
-    async def _states(self, query: str, parameters: Sequence[Any]) -> list[AlertState]:
+    async def _states(self, query: str, parameters: Sequence[Any] | Mapping[str, Any]) -> list[AlertState]:
         return [AlertState.model_validate(row) for row in await self._rows(query, parameters)]
 
 
@@ -193,7 +197,7 @@ class AlertLedger:
             if self._connection is None or self._connection.closed:
                 self._leads = False
                 self._connection = await psycopg.AsyncConnection.connect(
-                    self._url, autocommit=True, connect_timeout=10, options="-c TimeZone=UTC"
+                    self._url, autocommit=True, connect_timeout=10, options=sql.SESSION
                 )
                 await self._connection.execute(f"LISTEN {sql.CHANNEL}")
             yield self._connection

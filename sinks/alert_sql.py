@@ -11,11 +11,15 @@ _LISTED = ", ".join(_FIELDS)
 CHANGING, ACTIVE = 7_382_920, 7_382_921
 #: What the database tells of: new signs (a trigger does) and what operators changed.
 CHANNEL = "meterstream_alerts"
+#: Of a desk's sessions. Each statement finds few rows by an index; compiling it takes longer than running it, over many
+#: pieces of the readings by far. And a plan outlives the moment at which its table was small enough to be read whole.
+SESSION = "-c TimeZone=UTC -c jit=off -c enable_seqscan=off"
 
+# Here and below `= ANY(ARRAY(...))`: as a join a plan that does not know the limit would read the whole table.
 TAKE_SIGNS = f"""
-UPDATE alert_signs SET taken = true WHERE alert_id IN (
+UPDATE alert_signs SET taken = true WHERE alert_id = ANY(ARRAY(
     SELECT alert_id FROM alert_signs WHERE NOT taken ORDER BY arrived_at, occurred_at, alert_id LIMIT %s
-) RETURNING {", ".join(Alert.model_fields)}
+)) RETURNING {", ".join(Alert.model_fields)}
 """  # noqa: S608 - names are constants of this module
 NEWEST = f"""
 SELECT a.* FROM unnest(%s::text[], %s::text[], %s::text[]) AS k (element, kind, condition)
@@ -40,21 +44,30 @@ WHERE status IN ({_STANDING}) AND (kind, condition, coalesce(substation, feeder,
 ) AND (parent_id IS NULL OR children > 0)
 ORDER BY first_seen, alert_id
 """  # noqa: S608
+# Level by level, each from its names down the indexes: all at once would read every meter there is.
 METERS_BELOW = """
-SELECT CASE WHEN grouping(s.name) = 0 THEN 'substation/' || s.name
-            WHEN grouping(f.name) = 0 THEN 'feeder/' || f.name
-            ELSE 'transformer/' || t.name END, count(*)
-FROM smart_meters m
-JOIN transformers t USING (transformer_id)
-LEFT JOIN feeders f USING (feeder_id)
-LEFT JOIN substations s USING (substation_id)
-WHERE t.name = ANY(%(transformer)s) OR f.name = ANY(%(feeder)s) OR s.name = ANY(%(substation)s)
-GROUP BY GROUPING SETS ((s.name), (f.name), (t.name))
+SELECT 'transformer/' || t.name, count(*)
+FROM transformers t JOIN smart_meters USING (transformer_id) WHERE t.name = ANY(%(transformer)s) GROUP BY t.name
+UNION ALL
+SELECT 'feeder/' || f.name, count(*)
+FROM feeders f JOIN transformers USING (feeder_id) JOIN smart_meters USING (transformer_id)
+WHERE f.name = ANY(%(feeder)s) GROUP BY f.name
+UNION ALL
+SELECT 'substation/' || s.name, count(*)
+FROM substations s JOIN feeders USING (substation_id) JOIN transformers USING (feeder_id)
+JOIN smart_meters USING (transformer_id)
+WHERE s.name = ANY(%(substation)s) GROUP BY s.name
 """
 STANDING_AFTER = f"""
 SELECT {_LISTED} FROM alerts WHERE status IN ({_STANDING}) AND alert_id > %s ORDER BY alert_id LIMIT %s
 """  # noqa: S608
-BEGINNING_WITH = f"SELECT {_LISTED} FROM alerts WHERE starts_with(alert_id, %s) ORDER BY alert_id LIMIT 2"  # noqa: S608
+WITH_IDS = f"SELECT {_LISTED} FROM alerts WHERE alert_id = ANY(%s) ORDER BY alert_id"  # noqa: S608
+# Ids are hexadecimal, so that all that begin with something are one range of the index.
+BEGINNING_WITH = f"""
+SELECT {_LISTED} FROM alerts
+WHERE alert_id BETWEEN %(beginning)s AND %(beginning)s || repeat('f', 32) AND starts_with(alert_id, %(beginning)s)
+ORDER BY alert_id LIMIT 2
+"""  # noqa: S608
 CHILDREN = f"SELECT {_LISTED} FROM alerts WHERE parent_id = %s AND status IN ({_STANDING})"  # noqa: S608
 # Groups whose last child has ended, with the moment.
 BEREFT = f"""
@@ -63,6 +76,7 @@ FROM alerts p JOIN alerts c ON c.parent_id = p.alert_id
 WHERE p.status IN ({_STANDING}) AND p.children > 0
 GROUP BY p.alert_id HAVING bool_and(c.status NOT IN ({_STANDING}))
 """  # noqa: S608
+# Every look at readings begins where the alert was last seen, so that older pieces of the table are not opened.
 _CALM = """
 SELECT a.alert_id, u.last_unusual, c.readings, c.calm_at, n.newest
 FROM unnest(%(ids)s::text[], %(names)s::text[], %(since)s::timestamptz[], %(needed)s::int[])
@@ -78,7 +92,7 @@ CROSS JOIN LATERAL (
         WHERE {mine} AND r.{time} > u.last_unusual AND r.quality_flag <> 'missing' ORDER BY r.{time} LIMIT a.needed
     ) first_ones
 ) c
-CROSS JOIN LATERAL (SELECT max(r.{time}) AS newest FROM {table} r WHERE {mine}) n
+CROSS JOIN LATERAL (SELECT max(r.{time}) AS newest FROM {table} r WHERE {mine} AND r.{time} > a.since) n
 """
 #: By the kind of element that an alert is about.
 CALM = {
@@ -114,9 +128,9 @@ INSERT INTO alert_history (event_id, alert_id, change, recorded_at, by, note, ev
 SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::text[])
 """
 UNPUBLISHED = """
-UPDATE alert_history SET published = true WHERE number IN (
+UPDATE alert_history SET published = true WHERE number = ANY(ARRAY(
     SELECT number FROM alert_history WHERE NOT published ORDER BY number LIMIT %s
-) RETURNING number, event
+)) RETURNING number, event
 """
 HISTORY = "SELECT event FROM alert_history WHERE alert_id = %s ORDER BY number"
 LIST = f"""

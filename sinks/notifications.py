@@ -11,21 +11,21 @@ from datetime import datetime
 from typing import Any
 
 import psycopg
-from psycopg.rows import dict_row
 
 from processors.routing import BEGINS, ENDS
-from schemas.alert_events import STANDING, AlertEvent, AlertState
+from schemas.alert_events import STANDING, AlertEvent
 from schemas.alerts import Alert
 from schemas.errors import ServiceUnavailable
+from sinks.alert_sql import SESSION
 from sinks.timescale_sql import ADD_ALERTS, alert_arrays
 
 _BEGINS, _ENDS, _STANDING = (
     ", ".join(f"'{item}'" for item in items) for items in ((*BEGINS, "escalated"), ENDS, STANDING)
 )
 _UNROUTED = """
-UPDATE alert_history SET routed = true WHERE number IN (
+UPDATE alert_history SET routed = true WHERE number = ANY(ARRAY(
     SELECT number FROM alert_history WHERE NOT routed ORDER BY number LIMIT %s
-) RETURNING number, event
+)) RETURNING number, event
 """
 # Whoever was not told of an alert is not told of its end, nor that somebody has it.
 _ADD = f"""
@@ -83,8 +83,7 @@ WHERE n.channel = %(channel)s AND (
 ON CONFLICT DO NOTHING
 """
 _UNACKNOWLEDGED = f"""
-SELECT {", ".join(f"a.{name}" for name in AlertState.model_fields)}, min(n.told_at) AS told_at
-FROM alert_notifications n JOIN alerts a USING (alert_id)
+SELECT a.alert_id, min(n.told_at) FROM alerts a JOIN alert_notifications n USING (alert_id)
 WHERE n.status = 'sent' AND n.change IN ({_BEGINS}) AND a.status = 'open' AND a.escalation = 0
   AND a.parent_id IS NULL AND NOT a.silenced
 GROUP BY a.alert_id
@@ -169,12 +168,10 @@ class Notifications:
         """Let another channel tell too what is due, or one notice."""
         await self._do(_HAND_OVER, {"channel": channel, "to": to, "now": now, "number": number})
 
-    async def unacknowledged(self) -> list[tuple[AlertState, datetime]]:
-        """Return alerts that somebody was told of and nobody has acknowledged, and since when."""
-        async with self._connected() as connection, connection.cursor(row_factory=dict_row) as cursor:
-            rows = await (await cursor.execute(_UNACKNOWLEDGED.encode())).fetchall()
-        told = [row.pop("told_at") for row in rows]
-        return list(zip(map(AlertState.model_validate, rows), told, strict=True))
+    async def unacknowledged(self) -> dict[str, datetime]:
+        """Return alerts that somebody was told of and nobody has acknowledged, by id, and since when."""
+        async with self._connected() as connection:
+            return dict(await (await connection.execute(_UNACKNOWLEDGED.encode())).fetchall())
 
     async def raise_sign(self, sign: Alert) -> None:
         """Raise a sign of the desk's own."""
@@ -202,7 +199,7 @@ class Notifications:
             try:
                 if self._connection is None or self._connection.closed:
                     self._connection = await psycopg.AsyncConnection.connect(
-                        self._url, autocommit=True, connect_timeout=10, options="-c TimeZone=UTC"
+                        self._url, autocommit=True, connect_timeout=10, options=SESSION
                     )
                 yield self._connection
             except psycopg.OperationalError as error:

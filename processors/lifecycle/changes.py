@@ -27,7 +27,7 @@ class Calm:
         last_unusual: event time of its newest unusual reading, not before the alert was last seen.
         readings: normal ones after that, up to as many as are needed.
         calm_at: event time of the last of those; None without any.
-        newest: event time of the newest reading; None without any.
+        newest: event time of the newest reading since the alert was last seen; None without any.
     """
 
     last_unusual: datetime

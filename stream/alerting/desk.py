@@ -122,14 +122,15 @@ class Desk:
         if not any(route.escalate_after_s for route in self._routing.route):
             return 0
         now, turn = self._clock(), Turn()
-        waiting = await self._notices.unacknowledged()
+        told = await self._notices.unacknowledged()
+        if not told:
+            return 0
         async with self._ledger.page() as page:
-            for known, told_at in waiting:
-                for state in await page.find(known.alert_id):
-                    after_s = escalation_s(state, self._routing.route, now)
-                    still = state.status is Status.OPEN and state.escalation == 0
-                    if still and after_s is not None and now - told_at >= timedelta(seconds=after_s):
-                        turn.note(changes.escalate(state))
+            for state in await page.with_ids(told):
+                after_s = escalation_s(state, self._routing.route, now)
+                still = state.status is Status.OPEN and state.escalation == 0
+                if still and after_s is not None and now - told[state.alert_id] >= timedelta(seconds=after_s):
+                    turn.note(changes.escalate(state))
             await page.keep(turn, now)
         return len(turn.news)
 
