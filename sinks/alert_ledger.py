@@ -115,12 +115,18 @@ class Page:
 
     async def silences(self, now: datetime) -> list[Silence]:
         """Return what is silenced now or will be."""
-        return [Silence(**row) for row in await self._rows(sql.SILENCES, (now,))]
+        return [Silence(**row) for row in await self._rows(sql.SILENCES, {"now": now})]
 
-    async def add_silence(self, silence: Silence) -> None:
-        """Keep a silence."""
+    async def add_silence(self, silence: Silence) -> int:
+        """Keep a silence; return its number."""
         of = (silence.element, silence.kind, silence.begins_at, silence.ends_at, silence.by, silence.reason)
-        await self._connection.execute(sql.ADD_SILENCE, of)
+        again = (silence.every_days, silence.timezone, silence.until)
+        ((number,),) = await (await self._connection.execute(sql.ADD_SILENCE, (*of, *again))).fetchall()
+        return int(number)
+
+    async def withdraw_silence(self, number: int, by: str, now: datetime) -> bool:
+        """Take a silence back; return whether there was one to take back."""
+        return (await self._connection.execute(sql.WITHDRAW_SILENCE, (now, by, number))).rowcount > 0
 
     async def keep(self, turn: Turn, recorded_at: datetime) -> list[AlertEvent]:
         """Keep the states and the history of a turn; return its events."""

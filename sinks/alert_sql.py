@@ -115,9 +115,22 @@ CALM = {
         also=", (SELECT max(n.apart_at) FROM market_neighbours n WHERE n.series_id = ANY(s.ids))",
     ),
 }
-SILENCES = "SELECT element, kind, begins_at, ends_at, by, reason FROM alert_silences WHERE ends_at > %s"
+_SILENCE = "element, kind, begins_at, ends_at, by, reason, every_days, timezone, until"
+# What is in force, or will be once more.
+SILENCES = f"""
+SELECT silence_id, {_SILENCE} FROM alert_silences
+WHERE withdrawn_at IS NULL AND (
+    ends_at > %(now)s
+    OR (every_days IS NOT NULL AND (until IS NULL OR until + (ends_at - begins_at) > %(now)s))
+)
+ORDER BY silence_id
+"""  # noqa: S608
 ADD_SILENCE = (
-    "INSERT INTO alert_silences (element, kind, begins_at, ends_at, by, reason) VALUES (%s, %s, %s, %s, %s, %s)"
+    f"INSERT INTO alert_silences ({_SILENCE}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) "  # noqa: S608
+    "RETURNING silence_id"
+)
+WITHDRAW_SILENCE = (
+    "UPDATE alert_silences SET withdrawn_at = %s, withdrawn_by = %s WHERE silence_id = %s AND withdrawn_at IS NULL"
 )
 KEEP_STATES = f"""
 INSERT INTO alerts ({_LISTED}) SELECT {_LISTED} FROM jsonb_populate_recordset(NULL::alerts, %s::jsonb)

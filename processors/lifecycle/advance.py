@@ -61,7 +61,7 @@ def take_all(
 
 def silence_all(turn: Turn, states: Iterable[AlertState], silences: Iterable[Silence], now: datetime) -> None:
     """Note which alerts are covered by a silence now, and which no longer are."""
-    active = [silence for silence in silences if silence.begins_at <= now < silence.ends_at]
+    active = [silence for silence in silences if silence.in_force(now)]
     for state in states:
         by = covered(state, active)
         if state.standing and (by is not None) != state.silenced:

@@ -71,12 +71,39 @@ def resolve(database_url: str, given: str, by: str, now: datetime, note: str) ->
     return asyncio.run(act())
 
 
-def silence(database_url: str, wanted: Silence) -> None:
-    """Keep a silence; the desk heeds it within a second or two."""
+def silence(database_url: str, wanted: Silence) -> int:
+    """Keep a silence, which the desk heeds within a second or two; return its number."""
+
+    async def act() -> int:
+        async with _page(database_url) as page:
+            number = await page.add_silence(wanted)
+            await page.tell()
+            return number
+
+    return asyncio.run(act())
+
+
+def silences(database_url: str, now: datetime) -> list[Silence]:
+    """Return the silences that hold or will."""
+
+    async def look() -> list[Silence]:
+        async with _page(database_url) as page:
+            return await page.silences(now)
+
+    return asyncio.run(look())
+
+
+def unsilence(database_url: str, number: int, by: str, now: datetime) -> None:
+    """Take a silence back.
+
+    Raises:
+        NotPossible: there is none of this number, or somebody has.
+    """
 
     async def act() -> None:
         async with _page(database_url) as page:
-            await page.add_silence(wanted)
+            if not await page.withdraw_silence(number, by, now):
+                raise NotPossible(f"there is no silence {number}: `meterstream alerts silences` shows those that are")
             await page.tell()
 
     asyncio.run(act())

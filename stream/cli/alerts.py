@@ -4,6 +4,7 @@ import getpass
 import json
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -16,7 +17,7 @@ from schemas.alerts import AlertKind, Severity
 from stream import settings
 from stream.alert_feed import Wanted, history, kept, live, passed, standing_now
 from stream.alerting import acts
-from stream.cli.alerts_text import details, event_line, state_line
+from stream.cli.alerts_text import details, event_line, silence_line, state_line
 from stream.cli.console import output
 from stream.cli.errors import plain_errors
 from stream.cli.moments import Moment
@@ -188,11 +189,16 @@ def test(channel: str) -> None:
 @click.argument("element", metavar="ELEMENT")
 @click.option("--for", "span", type=Duration(), required=True, help="How long.")
 @click.option("--from", "begins_at", type=Moment(), help="When it begins, for maintenance that is planned; now.")
+@click.option(
+    "--every", type=Duration(), help="It returns after so many whole days, such as 1d or 7d, at the same time."
+)
+@click.option("--timezone", default="UTC", show_default=True, help="Whose time of day that is.")
+@click.option("--until", type=Moment(), help="When it begins no more, of one that returns; never.")
 @click.option("--kind", type=click.Choice(_names(AlertKind)), metavar="KIND", help="One kind only.")
 @click.option("--reason", required=True, help="Why; it goes into the history of every alert that it covers.")
 @_BY
 @plain_errors
-def silence(element: str, span: timedelta, begins_at: datetime | None, kind: str | None, reason: str, by: str) -> None:
+def silence(element: str, span: timedelta, begins_at: datetime | None, kind: str | None, **said: Any) -> None:
     """Tell nobody of an element for a while, nor of anything that it feeds; alerts are still kept and published.
 
     ELEMENT is one such as meter/M00000001, transformer/T1, feeder/F12, substation/S3, region/NSW, market/omie/ES, or
@@ -201,15 +207,56 @@ def silence(element: str, span: timedelta, begins_at: datetime | None, kind: str
     Example: meterstream alerts silence feeder/F12 --for 4h --reason "line work"
 
     Example: meterstream alerts silence alert/3f9a61c2 --for 1d --reason "known, meter ordered"
+
+    Example: meterstream alerts silence region/NSW --from 2026-02-01T02:00+11:00 --for 2h --every 7d
+    --timezone Australia/Sydney --reason "backups of the head end"
     """
     url = find_endpoints(settings.load(), needs=("database_url",)).database_url
     if element.startswith("alert/"):
         element = f"alert/{acts.find(url, element.removeprefix('alert/')).alert_id}"
     elif "/" not in element:
         raise click.BadParameter(f"{element!r} is no element such as meter/M1 or feeder/F12", param_hint="ELEMENT")
-    begin = begins_at or datetime.now(UTC)
-    acts.silence(url, Silence(element, AlertKind(kind) if kind else None, begin, begin + span, by, reason))
-    click.echo(f"{element} is silent from {begin:%Y-%m-%d %H:%M} to {begin + span:%Y-%m-%d %H:%M} UTC")
+    begin, every_days = begins_at or datetime.now(UTC), _days(said.pop("every"))
+    try:
+        of = AlertKind(kind) if kind else None
+        wanted = Silence(element, of, begin, begin + span, every_days=every_days, **said)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    click.echo(silence_line(replace(wanted, silence_id=acts.silence(url, wanted))))
+
+
+@alerts.command()
+@plain_errors
+def silences() -> None:
+    """Print the silences and maintenance windows that hold or will, with their numbers."""
+    url = find_endpoints(settings.load(), needs=("database_url",)).database_url
+    found = acts.silences(url, datetime.now(UTC))
+    for one in found:
+        click.echo(f"{silence_line(one)}, by {one.by}: {one.reason}")
+    if not found:
+        click.echo("no silences", err=True)
+
+
+@alerts.command()
+@click.argument("number", metavar="NUMBER", type=int)
+@_BY
+@plain_errors
+def unsilence(number: int, by: str) -> None:
+    """Take a silence or maintenance window back.
+
+    Example: meterstream alerts unsilence 12
+    """
+    url = find_endpoints(settings.load(), needs=("database_url",)).database_url
+    acts.unsilence(url, number, by, datetime.now(UTC))
+    click.echo(f"silence {number} is taken back by {by}")
+
+
+def _days(every: timedelta | None) -> int | None:
+    if every is None:
+        return None
+    if every % timedelta(days=1):
+        raise click.BadParameter("it takes whole days, such as 1d or 7d", param_hint="--every")
+    return every.days
 
 
 def _print_each(feed: Iterable[AlertEvent | None], wanted: Wanted, as_json: bool) -> None:

@@ -1,11 +1,13 @@
 """What alerts look like in a terminal; nothing that a meter's name holds is taken for markup."""
 
 from collections.abc import Iterable
+from zoneinfo import ZoneInfo
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from processors.lifecycle.silences import Silence
 from schemas.alert_events import AlertEvent, AlertState
 from schemas.alerts import Severity
 
@@ -26,6 +28,19 @@ def event_line(event: AlertEvent) -> Text:
         (f"(score {alert.score:.2f})", "dim"),
     )
     return line if event.data.by == "engine" else line.append(f"  by {event.data.by}", "dim")
+
+
+def silence_line(silence: Silence) -> str:
+    """Return what is silent and when, as a line; the times of one that returns are local."""
+    zone = ZoneInfo(silence.timezone)
+    begin, end = silence.begins_at.astimezone(zone), silence.ends_at.astimezone(zone)
+    what = silence.element if silence.kind is None else f"{silence.kind} of {silence.element}"
+    line = f"{silence.silence_id}: {what} is silent from {begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} {zone}"
+    if silence.every_days is not None:
+        line += ", every day" if silence.every_days == 1 else f", every {silence.every_days} days"
+        if silence.until is not None:
+            line += f" until {silence.until.astimezone(zone):%Y-%m-%d %H:%M}"
+    return line
 
 
 def state_line(alert: AlertState) -> Text:

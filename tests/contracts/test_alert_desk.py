@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -301,6 +302,26 @@ async def test_a_silence_covers_what_stands_and_what_opens_and_it_ends(bench: Be
     bench.now += timedelta(hours=1)
     await bench.work()
     assert not any(alert.silenced for alert in bench.alerts())
+
+
+async def test_a_maintenance_window_returns_until_somebody_takes_it_back(bench: Bench) -> None:
+    bench.raise_signs(sign())
+    hour, known = (
+        timedelta(hours=1),
+        Silence("meter/M1", None, bench.now, bench.now + timedelta(hours=1), "ada", "backups"),
+    )
+    number = await asyncio.to_thread(acts.silence, bench.url, replace(known, every_days=7, timezone="Europe/Madrid"))
+    for days, holds in ((0, True), (1, False), (7, True), (28, True)):
+        bench.now = known.begins_at + timedelta(days=days) + hour / 2
+        await bench.work()
+        assert bench.alerts()[0].silenced is holds, days
+    (kept_one,) = await asyncio.to_thread(acts.silences, bench.url, bench.now)
+    assert kept_one == replace(known, every_days=7, timezone="Europe/Madrid", silence_id=number)
+    await asyncio.to_thread(acts.unsilence, bench.url, number, "grace", bench.now)
+    await bench.work()
+    assert not bench.alerts()[0].silenced
+    with pytest.raises(NotPossible, match=f"there is no silence {number}"):
+        await asyncio.to_thread(acts.unsilence, bench.url, number, "grace", bench.now)
 
 
 async def test_a_zone_apart_from_its_neighbours_is_back_two_hours_after_it_last_was(bench: Bench) -> None:

@@ -1,5 +1,7 @@
 """What alerts look like in a terminal: all is said, and nothing in a name is taken for markup."""
 
+from dataclasses import replace
+from datetime import timedelta
 from io import StringIO
 
 import pytest
@@ -7,12 +9,13 @@ from click.testing import CliRunner
 from rich.console import Console, RenderableType
 
 from processors.lifecycle.changes import acknowledge, take
+from processors.lifecycle.silences import Silence
 from schemas.alert_events import AlertEvent
 from schemas.alerts import AlertKind, Severity
 from stream.alert_feed import Wanted
 from stream.cli import main
 from stream.cli.alerts_board import draw
-from stream.cli.alerts_text import details, event_line, lasted, state_line
+from stream.cli.alerts_text import details, event_line, lasted, silence_line, state_line
 from tests.alerting import NOON, RULES, opened, sign
 
 HOSTILE = "meter/[bold]M[/bold]"
@@ -51,6 +54,16 @@ def test_the_board_heeds_filters() -> None:
     assert "0 critical  0 warning" in printed(draw({"x": ALERT}, Wanted(kind=AlertKind.FLATLINE), 9))
 
 
+def test_a_silence_says_what_is_silent_and_when() -> None:
+    once = Silence("feeder/F1", AlertKind.FLATLINE, NOON, NOON + timedelta(hours=4), "ada", "x", silence_id=3)
+    assert silence_line(once) == "3: flatline of feeder/F1 is silent from 2026-01-31 12:00 to 2026-01-31 16:00 UTC"
+    weekly = replace(once, kind=None, every_days=7, timezone="Europe/Madrid", until=NOON + timedelta(days=365))
+    assert silence_line(weekly) == (
+        "3: feeder/F1 is silent from 2026-01-31 13:00 to 2026-01-31 17:00 Europe/Madrid, every 7 days until "
+        "2027-01-31 13:00"
+    )
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"), [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7_200, "2 h"), (1e6, "12 d")]
 )
@@ -63,6 +76,10 @@ def test_how_long_it_lasts_is_said_for_people(seconds: float, words: str) -> Non
     [
         (("silence", "M1", "--for", "1h", "--reason", "x"), "'M1' is no element such as meter/M1"),
         (("silence", "meter/M1", "--for", "soon", "--reason", "x"), "'soon' is no duration"),
+        (("silence", "meter/M1", "--for", "1h", "--every", "90m", "--reason", "x"), "it takes whole days"),
+        (("silence", "meter/M1", "--for", "2d", "--every", "1d", "--reason", "x"), "longer than until it returns"),
+        (("silence", "meter/M1", "--for", "1h", "--timezone", "Mars", "--reason", "x"), "there is no time zone Mars"),
+        (("unsilence", "the first"), "'the first' is not a valid integer"),
         (("list", "--severity", "loud"), "'loud' is not one of 'info', 'warning', 'critical'"),
         (("list", "--kind", "noise"), "'noise' is not one of 'high_consumption'"),
         (("ack",), "Missing argument 'ID'"),
