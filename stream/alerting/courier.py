@@ -7,11 +7,12 @@ from datetime import datetime
 
 import structlog
 
-from schemas.alerts import Alert, AlertKind, Severity, alert_id
+from schemas.alerts import Severity
 from schemas.errors import ServiceUnavailable
 from sinks.channels.channel import ChannelAway, ChannelRefused, Notice
 from sinks.notifications import Notifications, Waiting
 from stream.alerting.breaker import Breaker, Circuit
+from stream.alerting.channel_sign import channel_sign
 from stream.alerting.routes import Post
 from stream.backoff import Backoff
 
@@ -135,21 +136,8 @@ class Courier:
             await self._notices.hand_over(self._name, self._post.settings.next, self._clock(), number)
 
     async def _raise(self, message: str, cause: str) -> None:
-        now, element = self._clock(), f"channel/{self._name}"
         self._log.error("channel_failed", channel=self._name, circuit=self._breaker.circuit.value, cause=cause)
+        failures = self._breaker.failures or 1
         await self._notices.raise_sign(
-            Alert(
-                alert_id=alert_id(AlertKind.CHANNEL_FAILED, element, round(now.timestamp() * 1e6)),
-                kind=AlertKind.CHANNEL_FAILED,
-                severity=Severity.WARNING,
-                element=element,
-                occurred_at=now,
-                arrived_at=now,
-                measured=float(self._breaker.failures or 1),
-                expected=0.0,
-                unit="failures",
-                score=1.0,
-                reasons=cause,
-                message=message,
-            )
+            channel_sign(self._name, self._clock(), message, Severity.WARNING, failures=failures, cause=cause)
         )

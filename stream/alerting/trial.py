@@ -6,9 +6,10 @@ from pathlib import Path
 
 from processors.lifecycle import changes
 from schemas.alert_events import AlertEvent
-from schemas.alerts import Alert, AlertKind, Severity, alert_id
+from schemas.alerts import Severity
 from schemas.errors import ConfigurationError
 from sinks.channels.channel import Channel, Notice
+from stream.alerting.channel_sign import channel_sign
 from stream.alerting.routes import load_routing
 from stream.alerting.rules import load_alert_rules
 
@@ -29,20 +30,7 @@ def try_channel(routes_file: Path | None, name: str, now: datetime) -> None:
 
 
 async def _send(channel: Channel, now: datetime) -> None:
-    element = "channel/test"
-    sign = Alert(
-        alert_id=alert_id(AlertKind.CHANNEL_FAILED, element, round(now.timestamp() * 1e6)),
-        kind=AlertKind.CHANNEL_FAILED,
-        severity=Severity.INFO,
-        element=element,
-        occurred_at=now,
-        arrived_at=now,
-        measured=0.0,
-        expected=0.0,
-        unit="failures",
-        score=0.0,
-        message="this is a test of the channel; nothing is wrong",
-    )
+    sign = channel_sign("test", now, "this is a test of the channel; nothing is wrong", Severity.INFO, failures=0)
     opened = changes.take(sign, None, load_alert_rules())
     try:
         for news in (opened, changes.clear(opened.alert, now)):

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
@@ -12,10 +13,12 @@ import psycopg
 import pytest
 
 from processors.lifecycle.changes import NotPossible
+from processors.lifecycle.place import LEVELS
 from processors.lifecycle.silences import Silence
 from schemas.alert_events import AlertEvent, AlertState, Change, Status
 from schemas.alerts import Alert, AlertKind, Severity
 from schemas.errors import ServiceUnavailable
+from sinks import alert_sql
 from sinks.alert_ledger import AlertLedger
 from sinks.alert_outbox import AlertOutbox
 from sinks.migrations import migrate
@@ -346,6 +349,30 @@ async def test_a_zone_apart_from_its_neighbours_is_back_two_hours_after_it_last_
     price(165)
     await bench.work()
     assert [(alert.status, alert.ended_at) for alert in bench.alerts()] == [(Status.CLEARED, after(165))]
+
+
+async def test_no_question_of_the_desk_reads_a_table_whole(bench: Bench) -> None:
+    """What is asked once a turn or a second is found by an index, whatever the tables were when it was planned."""
+    calm = {"ids": ["a"], "names": ["M1"], "since": [NOON], "needed": [4], "warning": 0.85}
+    below = {level: ["X"] for level in LEVELS}
+    asked: dict[str, Any] = {
+        alert_sql.TAKE_SIGNS: (9,),
+        alert_sql.NEWEST: (["meter/M1"], ["voltage_sag"], ["below"]),
+        alert_sql.PLACES: (["M1"],),
+        alert_sql.RELATED: (["voltage_sag"], ["below"], ["S1"]),
+        alert_sql.METERS_BELOW: below,
+        alert_sql.STANDING_AFTER: ("", 9),
+        alert_sql.WITH_IDS: (["a"],),
+        alert_sql.BEGINNING_WITH: {"beginning": "a"},
+        alert_sql.CHILDREN: ("a",),
+        alert_sql.BEREFT: (),
+        alert_sql.CALM["meter"]: calm,
+        alert_sql.UNPUBLISHED: (9,),
+    }
+    with psycopg.connect(bench.url, options=alert_sql.SESSION) as connection:
+        for statement, parameters in asked.items():
+            plan = "\n".join(line for (line,) in connection.execute(f"EXPLAIN {statement}".encode(), parameters))
+            assert not re.search(r"Seq Scan on \w+", plan), f"{statement}\n{plan}"
 
 
 async def test_filters_choose_the_same_from_the_database_as_from_the_topic(bench: Bench) -> None:
