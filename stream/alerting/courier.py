@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import structlog
@@ -77,7 +77,8 @@ class Courier:
             return IDLE_S
         digest = found[0].waiting > (1 if every_s is not None else self._post.settings.digest_over)
         try:
-            await (self._digest(now) if digest else self._one(found[0]))
+            if not await (self._digest(now) if digest else self._one(found[0])):
+                return IDLE_S
         except ChannelAway as absence:
             return await self._away(found[0], absence)
         except ChannelRefused as refusal:
@@ -88,16 +89,21 @@ class Courier:
             self._told_at = self._timer()
         return 60.0 / self._post.settings.per_minute
 
-    async def _one(self, waiting: Waiting) -> None:
+    async def _one(self, waiting: Waiting) -> bool:
         await self._post.channel.send(Notice(waiting.event))
         await self._notices.sent(waiting.number, self._clock())
+        return True
 
-    async def _digest(self, now: datetime) -> None:
+    async def _digest(self, now: datetime) -> bool:
+        """Tell of all that is due at once; False where all of it was over meanwhile and nothing was sent."""
         last = await self._notices.last(self._name, now)
         worst = await self._notices.due(self._name, now, _SHOWN, worst=True)
+        if not worst:
+            return False
         first, others = worst[0], tuple(one.event.data.alert.message for one in worst[1:])
         await self._post.channel.send(Notice(first.event, first.waiting, others))
         await self._notices.sent_to(self._name, last, now, self._clock())
+        return True
 
     def _answered(self) -> None:
         self._backoff.reset()
@@ -141,3 +147,31 @@ class Courier:
         await self._notices.raise_sign(
             channel_sign(self._name, self._clock(), message, Severity.WARNING, failures=failures, cause=cause)
         )
+
+
+async def deliver(couriers: Sequence[Courier], leads: Callable[[], bool]) -> None:
+    """Let couriers deliver while this desk is the active one; for ever.
+
+    Raises:
+        Exception: what a courier did not expect; a channel that nobody serves any more must not stay unnoticed.
+    """
+    delivering: list[asyncio.Task[None]] = []
+    try:
+        while True:
+            if leads() and not delivering:
+                delivering = [asyncio.create_task(courier.run()) for courier in couriers]
+            elif not leads() and delivering:
+                await _end(delivering)
+                delivering = []
+            for task in delivering:
+                if task.done():
+                    task.result()
+            await asyncio.sleep(IDLE_S)
+    finally:
+        await _end(delivering)
+
+
+async def _end(tasks: Sequence["asyncio.Task[None]"]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -16,7 +16,7 @@ from sinks.alert_ledger import AlertLedger
 from sinks.alert_outbox import AlertOutbox
 from sinks.migrations import migrate
 from sinks.notifications import Notifications
-from stream.alerting.courier import IDLE_S, Courier
+from stream.alerting.courier import Courier, deliver
 from stream.alerting.desk import Desk
 from stream.alerting.routes import load_routing, open_channels
 from stream.alerting.rules import load_alert_rules
@@ -91,8 +91,10 @@ class _Process:
             local_dir=settings.local_dir,
         ):
             backoff = Backoff()
-            posting = asyncio.create_task(self._post())
+            posting = asyncio.create_task(deliver(self.couriers, lambda: self.leads))
             while not stop.is_set():
+                if posting.done():
+                    posting.result()
                 if not await self._patiently(partial(self._prepare, settings) if not self.prepared else self._turn):
                     with suppress(TimeoutError):
                         await asyncio.wait_for(stop.wait(), backoff.next_s())
@@ -104,20 +106,6 @@ class _Process:
         await self.ledger.close()
         await self.outbox.close()
         return 0
-
-    async def _post(self) -> None:
-        """Let couriers deliver while this desk is the active one."""
-        delivering: list[asyncio.Task[None]] = []
-        try:
-            while True:
-                if self.leads and not delivering:
-                    delivering = [asyncio.create_task(courier.run()) for courier in self.couriers]
-                elif not self.leads and delivering:
-                    await _end(delivering)
-                    delivering = []
-                await asyncio.sleep(IDLE_S)
-        finally:
-            await _end(delivering)
 
     async def _patiently(self, step: Callable[[], Awaitable[None]]) -> bool:
         """Do a step; False where a service is away, which is logged once."""
@@ -163,12 +151,6 @@ class _Process:
         return Health(
             live=True, ready=self.prepared and not waiting, facts={"waiting_for": waiting, "active": self.leads}
         )
-
-
-async def _end(tasks: list["asyncio.Task[None]"]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _now() -> datetime:

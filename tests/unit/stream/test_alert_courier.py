@@ -1,5 +1,6 @@
 """A courier whose channel fails leaves it alone, says so, hands over what is due, and tries again with one notice."""
 
+import asyncio
 from datetime import datetime
 
 import pytest
@@ -9,7 +10,7 @@ from schemas.alert_events import AlertEvent
 from schemas.alerts import Alert, AlertKind
 from sinks.channels.channel import ChannelAway, ChannelRefused, Notice
 from sinks.notifications import Notifications, Waiting
-from stream.alerting.courier import HAND_OVER_S, Courier
+from stream.alerting.courier import HAND_OVER_S, IDLE_S, Courier, deliver
 from stream.alerting.routes import Post, Routing
 from stream.backoff import Backoff
 from tests.alerting import RULES, after, sign
@@ -36,8 +37,11 @@ class Outbox(Notifications):
         self.handed: list[int | None] = []
         self.signs: list[Alert] = []
 
-    async def due(self, *_: object, **__: object) -> list[Waiting]:
-        return [Waiting(7, EVENT, 0, self.waiting)] if self.waiting else []
+    async def due(self, *_: object, worst: bool = False) -> list[Waiting]:
+        return [Waiting(7, EVENT, 0, self.waiting)] if self.waiting and not worst else []
+
+    async def last(self, *_: object) -> int:
+        return 7
 
     async def sent(self, number: int, *_: object) -> None:
         self.told.append(number)
@@ -162,3 +166,27 @@ async def test_a_channel_that_refuses_a_notice_works() -> None:
 async def test_a_channel_is_left_alone_as_long_as_it_asks(retry_after_s: float) -> None:
     bench = Bench(*away(1, retry_after_s))
     assert await bench.turn() == retry_after_s
+
+
+async def test_a_digest_of_what_is_over_meanwhile_is_not_sent_and_proves_nothing() -> None:
+    bench = Bench(*away(3))
+    for _ in range(3):
+        await bench.turn()
+    bench.outbox.waiting = 1_000
+    assert await bench.turn(40.0) == IDLE_S
+    assert bench.pager.asked == 3
+    bench.outbox.waiting, bench.pager.script = 1, away(1)
+    assert await bench.turn() == HAND_OVER_S
+
+
+async def test_what_a_courier_does_not_expect_ends_the_desk_and_not_only_the_courier() -> None:
+    bench = Bench(KeyError("unheard of"))
+    with pytest.raises(KeyError, match="unheard of"):
+        await deliver([bench.courier], lambda: True)
+
+
+async def test_a_desk_that_stands_by_delivers_nothing() -> None:
+    bench = Bench()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(deliver([bench.courier], lambda: False), 0.05)
+    assert bench.pager.asked == 0
