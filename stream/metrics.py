@@ -189,6 +189,44 @@ class DeskMetrics:
         )
 
 
+class CourierMetrics:
+    """What the desk's couriers count, by channel.
+
+    Args:
+        registry: where `/metrics` reads it.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.notices = Counter(
+            "meterstream_alerts_told_notices_total", "Notices that a channel took.", ["channel"], registry=registry
+        )
+        self.failures = Counter(
+            "meterstream_alerts_delivery_failures_total",
+            "Attempts that failed: the channel was away, or refused a notice for good.",
+            ["channel", "cause"],
+            registry=registry,
+        )
+        self.waiting = Gauge(
+            "meterstream_alerts_waiting_notices", "Notices that are due and not told.", ["channel"], registry=registry
+        )
+        self.open = Gauge(
+            "meterstream_alerts_circuit_open", "1 while a channel is left alone.", ["channel"], registry=registry
+        )
+        self.seconds = Histogram(
+            "meterstream_alerts_delivery_seconds",
+            "From a change's record to its channel's word, the oldest of a digest; without channels that collect.",
+            ["channel"],
+            buckets=_LATENCY_BUCKETS_S,
+            registry=registry,
+        )
+
+    def told(self, channel: str, count: int, late_s: float | None) -> None:
+        """Count what a channel took, and how late [s]; None where that is not asked."""
+        self.notices.labels(channel).inc(count)
+        if late_s is not None:
+            self.seconds.labels(channel).observe(late_s)
+
+
 class FeedMetrics:
     """What a feed counts.
 

@@ -12,6 +12,7 @@ CREATE TABLE alert_notifications (
     channel  text NOT NULL,
     change   text NOT NULL,
     due_at   timestamptz NOT NULL,
+    digest   bigint, -- The notice in whose place a whole digest is told.
     attempts integer NOT NULL DEFAULT 0,
     status   text NOT NULL DEFAULT 'waiting' CHECK (status IN ('waiting', 'sent', 'failed', 'dropped')),
     error    text,
@@ -19,4 +20,5 @@ CREATE TABLE alert_notifications (
     UNIQUE (event_id, channel)
 );
 CREATE INDEX alert_notifications_waiting ON alert_notifications (channel, due_at) WHERE status = 'waiting';
+CREATE INDEX alert_notifications_digest ON alert_notifications (digest) WHERE status = 'waiting' AND digest IS NOT NULL;
 CREATE INDEX alert_notifications_alert ON alert_notifications (alert_id, channel);

@@ -1,15 +1,16 @@
 """What operators do to alerts: each act is one transaction, so that of two at once one is told who was first."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 
 from processors.lifecycle import changes
 from processors.lifecycle.advance import Turn
 from processors.lifecycle.changes import NotPossible
 from processors.lifecycle.silences import Silence
-from schemas.alert_events import AlertState, Status
+from schemas.alert_events import AlertNews, AlertState, Status
 from sinks.alert_ledger import AlertLedger, Page
 
 #: A shorter beginning of an id is a slip of the hand.
@@ -31,24 +32,13 @@ def find(database_url: str, given: str) -> AlertState:
 
 
 def acknowledge(database_url: str, given: str, by: str, now: datetime, note: str) -> AlertState:
-    """Take an alert on, and with it what is a part of it.
+    """Take an alert on, and with it what is a part of it and not taken on.
 
     Raises:
         NotPossible: there is no such alert, it is over, or somebody has it.
     """
-
-    async def act() -> AlertState:
-        async with _page(database_url) as page:
-            alert, turn = await _one(page, given), Turn()
-            turn.note(changes.acknowledge(alert, by, now, note))
-            for child in await _below(page, alert):
-                if child.status is Status.OPEN:
-                    turn.note(changes.acknowledge(child, by, now, note))
-            await page.keep(turn, now)
-            await page.tell()
-            return turn.current(alert)
-
-    return asyncio.run(act())
+    change = partial(changes.acknowledge, by=by, now=now, note=note)
+    return _change(database_url, given, now, change, lambda child: child.status is Status.OPEN)
 
 
 def resolve(database_url: str, given: str, by: str, now: datetime, note: str) -> AlertState:
@@ -57,13 +47,24 @@ def resolve(database_url: str, given: str, by: str, now: datetime, note: str) ->
     Raises:
         NotPossible: there is no such alert, or it is over.
     """
+    return _change(database_url, given, now, partial(changes.resolve, by=by, now=now, note=note), lambda _: True)
+
+
+def _change(
+    database_url: str,
+    given: str,
+    now: datetime,
+    change: Callable[[AlertState], AlertNews],
+    concerns: Callable[[AlertState], bool],
+) -> AlertState:
+    """Change an alert, and those of its parts that this concerns, in one transaction; return what it is then."""
 
     async def act() -> AlertState:
         async with _page(database_url) as page:
             alert, turn = await _one(page, given), Turn()
-            turn.note(changes.resolve(alert, by, now, note))
-            for child in await _below(page, alert):
-                turn.note(changes.resolve(child, by, now, note))
+            turn.note(change(alert))
+            for child in filter(concerns, await _below(page, alert)):
+                turn.note(change(child))
             await page.keep(turn, now)
             await page.tell()
             return turn.current(alert)

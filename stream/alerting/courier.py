@@ -10,11 +10,12 @@ import structlog
 from schemas.alerts import Severity
 from schemas.errors import ServiceUnavailable
 from sinks.channels.channel import ChannelAway, ChannelRefused, Notice
-from sinks.notifications import Notifications, Waiting
+from sinks.notifications import Notifications
 from stream.alerting.breaker import Breaker, Circuit
 from stream.alerting.channel_sign import channel_sign
 from stream.alerting.routes import Post
 from stream.backoff import Backoff
+from stream.metrics import CourierMetrics
 
 #: How often a channel is looked after that has nothing to do [s].
 IDLE_S = 0.5
@@ -32,6 +33,7 @@ class Courier:
         name: of the channel.
         post: the channel and how it is treated.
         notices: what waits.
+        metrics: where it is counted.
         clock: the time now, in UTC.
         backoff: waits between failures while the circuit is closed.
         timer: seconds that never go back.
@@ -42,11 +44,13 @@ class Courier:
         name: str,
         post: Post,
         notices: Notifications,
+        metrics: CourierMetrics,
         clock: Callable[[], datetime],
         backoff: Backoff | None = None,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._name, self._post, self._notices, self._clock, self._timer = name, post, notices, clock, timer
+        self._name, self._post, self._notices, self._metrics = name, post, notices, metrics
+        self._clock, self._timer = clock, timer
         self._backoff = backoff or Backoff(1.0, 60.0)
         self._breaker = Breaker(post.settings.open_after, post.settings.pause_s, timer)
         self._told_at = -float("inf")
@@ -66,54 +70,57 @@ class Courier:
 
     async def turn(self) -> float:
         """Deliver one notice or one digest, if any is due; return how long to wait before the next one [s]."""
+        now, settings = self._clock(), self._post.settings
+        oldest = await self._notices.due(self._name, now)
+        self._metrics.waiting.labels(self._name).set(oldest.count if oldest is not None else 0)
         if self._breaker.circuit is Circuit.OPEN:
             return await self._rest()
-        every_s, now_s = self._post.settings.every_s, self._timer()
-        if every_s is not None and now_s - self._told_at < every_s:
-            return min(every_s - (now_s - self._told_at), IDLE_S)
-        now = self._clock()
-        found = await self._notices.due(self._name, now, 1)
-        if not found:
+        if oldest is None:
             return IDLE_S
-        digest = found[0].waiting > (1 if every_s is not None else self._post.settings.digest_over)
+        since_s = self._timer() - self._told_at
+        if settings.every_s is not None and since_s < settings.every_s:
+            return min(settings.every_s - since_s, IDLE_S)
+        collects = oldest.gathered or oldest.count > (settings.digest_over if settings.every_s is None else 1)
+        parcel = await self._digest(now) if collects else (oldest.number, Notice(oldest.event))
+        return await self._deliver(*parcel, oldest.event.time) if parcel is not None else IDLE_S
+
+    async def _digest(self, now: datetime) -> tuple[int, Notice] | None:
+        """Return all that is due as one notice, and under which number it is kept; None where nothing is."""
+        found = await self._notices.digest(self._name, now, _SHOWN)
+        if found is None:
+            return None
+        others = tuple(event.data.alert.message for event in found.events[1:])
+        return found.number, Notice(found.events[0], found.count, others)
+
+    async def _deliver(self, number: int, notice: Notice, since: datetime) -> float:
+        """Bring a notice to the channel; return how long to wait before the next one [s]."""
         try:
-            if not await (self._digest(now) if digest else self._one(found[0])):
-                return IDLE_S
+            await self._post.channel.send(notice)
         except ChannelAway as absence:
-            return await self._away(found[0], absence)
+            return await self._away(number, absence)
         except ChannelRefused as refusal:
             self._answered()
-            await self._refused(found[0], refusal)
+            await self._refused(number, refusal)
         else:
             self._answered()
             self._told_at = self._timer()
+            await self._notices.sent(number, self._clock())
+            late_s = (self._clock() - since).total_seconds() if self._post.settings.every_s is None else None
+            self._metrics.told(self._name, notice.count, late_s)
         return 60.0 / self._post.settings.per_minute
-
-    async def _one(self, waiting: Waiting) -> bool:
-        await self._post.channel.send(Notice(waiting.event))
-        await self._notices.sent(waiting.number, self._clock())
-        return True
-
-    async def _digest(self, now: datetime) -> bool:
-        """Tell of all that is due at once; False where all of it was over meanwhile and nothing was sent."""
-        last = await self._notices.last(self._name, now)
-        worst = await self._notices.due(self._name, now, _SHOWN, worst=True)
-        if not worst:
-            return False
-        first, others = worst[0], tuple(one.event.data.alert.message for one in worst[1:])
-        await self._post.channel.send(Notice(first.event, first.waiting, others))
-        await self._notices.sent_to(self._name, last, now, self._clock())
-        return True
 
     def _answered(self) -> None:
         self._backoff.reset()
         if self._breaker.answered():
             self._log.info("channel_answers", channel=self._name)
+        self._metrics.open.labels(self._name).set(0)
 
-    async def _away(self, waiting: Waiting, absence: ChannelAway) -> float:
+    async def _away(self, number: int, absence: ChannelAway) -> float:
         cause = str(absence.cause)
         opened = self._breaker.failed(absence.retry_after_s)
-        await self._notices.failed(waiting.number, cause, for_good=False)
+        self._metrics.failures.labels(self._name, "away").inc()
+        self._metrics.open.labels(self._name).set(opened)
+        await self._notices.put_off(number, cause)
         if not opened:
             return max(self._backoff.next_s(), absence.retry_after_s)
         self._said_at, self._cause = -float("inf"), cause
@@ -131,13 +138,14 @@ class Courier:
             self._said_at = self._timer()
         return min(self._breaker.rest_s, HAND_OVER_S)
 
-    async def _refused(self, waiting: Waiting, refusal: ChannelRefused) -> None:
-        await self._notices.failed(waiting.number, str(refusal), for_good=True)
-        await self._hand_over(waiting.number)
+    async def _refused(self, number: int, refusal: ChannelRefused) -> None:
+        self._metrics.failures.labels(self._name, "refused").inc()
+        await self._hand_over(number)
+        await self._notices.refused(number, str(refusal))
         await self._raise(f"channel {self._name} has refused a notice: {refusal}", str(refusal))
 
     async def _hand_over(self, number: int | None) -> None:
-        """Let the next channel tell one notice, or all that is due."""
+        """Let the next channel tell one notice or digest, or all that is due."""
         if self._post.settings.next is not None:
             await self._notices.hand_over(self._name, self._post.settings.next, self._clock(), number)
 

@@ -16,8 +16,8 @@ from processors.lifecycle.advance import Turn, silence_all, take_all
 from processors.lifecycle.changes import key_of
 from processors.lifecycle.grouping import crowded, group
 from processors.lifecycle.rules import AlertRules
-from processors.routing import BEGINS, channels_of, escalation_s
-from schemas.alert_events import CLOUD_EVENT, AlertState, Change, Status
+from processors.routing import BEGINS, ENDS, channels_of, escalation_s
+from schemas.alert_events import CLOUD_EVENT, AlertEvent, AlertState, Change, Status
 from schemas.topics import ALERTS, ALERTS_STATE
 from sinks.alert_ledger import AlertLedger, Head, Page
 from sinks.alert_outbox import AlertOutbox, Told
@@ -112,17 +112,25 @@ class Desk:
                 wait_s = self._routing.wait_s if event.data.change in BEGINS else 0.0
                 wishes += [
                     Wish(event, channel, event.time + timedelta(seconds=wait_s))
-                    for channel in channels_of(event, self._routing.route, now)
+                    for channel in self._told(event, now)
                     if event.data.change is not Change.ACKNOWLEDGED or channel in self._following
                 ]
         return count
 
+    def _told(self, event: AlertEvent, now: datetime) -> list[str]:
+        """Return whom a change concerns; its end concerns those who stood in for a channel, too."""
+        channels = channels_of(event, self._routing.route, now)
+        return self._routing.with_next(channels) if event.data.change in ENDS else channels
+
     async def escalate(self) -> int:
         """Bring alerts that nobody has acknowledged in time before the next in line; return how many."""
-        if not any(route.escalate_after_s for route in self._routing.route):
+        escalating = [route for route in self._routing.route if route.escalate_after_s is not None]
+        if not escalating:
             return 0
         now, turn = self._clock(), Turn()
-        told = await self._notices.unacknowledged()
+        severities = sorted({severity for route in escalating for severity in route.severity})
+        soonest = timedelta(seconds=min(route.escalate_after_s or 0.0 for route in escalating))
+        told = await self._notices.unacknowledged(severities, now - soonest)
         if not told:
             return 0
         async with self._ledger.page() as page:

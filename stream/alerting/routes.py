@@ -2,7 +2,7 @@
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -156,6 +156,15 @@ class Routing(_Group):
         if unknown := sorted(named - set(self.channel)):
             raise ValueError(f"there is no channel {', '.join(unknown)}")
         return self
+
+    def with_next(self, channels: Iterable[str]) -> list[str]:
+        """Return channels and those that are told while one of them does not work, each once."""
+        found = list(channels)
+        for name in found:  # which grows meanwhile
+            following = self.channel[name].next
+            if following is not None and following not in found:
+                found.append(following)
+        return found
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from stream.alerting.rules import load_alert_rules
 from stream.backoff import Backoff
 from stream.endpoints import resolve
 from stream.health import Health, HealthServer
-from stream.metrics import DeskMetrics
+from stream.metrics import CourierMetrics, DeskMetrics
 from stream.outage import Outage
 from stream.settings import Settings
 from stream.stack.endpoints import Endpoints
@@ -74,7 +74,8 @@ class _Process:
         posts = open_channels(routing)
         following = {name for name, post in posts.items() if post.channel.follows}
         desk = Desk(ledger, outbox, producer, rules, notices, routing, following, settings.scoring.warning, _now)
-        couriers = [Courier(name, post, notices, _now) for name, post in posts.items()]
+        telling = CourierMetrics(registry)
+        couriers = [Courier(name, post, notices, telling, _now) for name, post in posts.items()]
         return cls(endpoints, ledger, outbox, notices, desk, couriers, DeskMetrics(registry), registry)
 
     async def run(self, settings: Settings) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from processors.lifecycle.silences import Silence
-from schemas.alert_events import AlertEvent
+from schemas.alert_events import AlertEvent, AlertState
 from schemas.alerts import AlertKind, Severity
 from stream import settings
 from stream.alert_feed import Wanted, history, kept, live, passed, standing_now
@@ -151,9 +151,7 @@ def ack(alert_id: str, by: str, note: str) -> None:
 
     Example: meterstream alerts ack 3f9a61c2 --note "crew is on its way"
     """
-    url = find_endpoints(settings.load(), needs=("database_url",)).database_url
-    alert = acts.acknowledge(url, alert_id, by, datetime.now(UTC), note)
-    click.echo(f"{alert.alert_id} is acknowledged by {by}: {alert.message}")
+    _act(acts.acknowledge, alert_id, by, note)
 
 
 @alerts.command()
@@ -166,9 +164,7 @@ def resolve(alert_id: str, by: str, note: str) -> None:
 
     Example: meterstream alerts resolve 3f9a61c2 --note "meter replaced"
     """
-    url = find_endpoints(settings.load(), needs=("database_url",)).database_url
-    alert = acts.resolve(url, alert_id, by, datetime.now(UTC), note)
-    click.echo(f"{alert.alert_id} is resolved by {by}: {alert.message}")
+    _act(acts.resolve, alert_id, by, note)
 
 
 @alerts.command()
@@ -249,6 +245,13 @@ def unsilence(number: int, by: str) -> None:
     url = find_endpoints(settings.load(), needs=("database_url",)).database_url
     acts.unsilence(url, number, by, datetime.now(UTC))
     click.echo(f"silence {number} is taken back by {by}")
+
+
+def _act(act: Callable[[str, str, str, datetime, str], AlertState], alert_id: str, by: str, note: str) -> None:
+    """Do to an alert what an operator asks for, and say where it stands then."""
+    url = find_endpoints(settings.load(), needs=("database_url",)).database_url
+    alert = act(url, alert_id, by, datetime.now(UTC), note)
+    click.echo(f"{alert.alert_id} is {alert.status} by {by}: {alert.message}")
 
 
 def _days(every: timedelta | None) -> int | None:

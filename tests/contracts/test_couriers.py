@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from schemas.alerts import Severity
 from schemas.errors import ConfigurationError
@@ -14,6 +15,7 @@ from stream.alerting import acts
 from stream.alerting.courier import Courier
 from stream.alerting.routes import Routing, load_routing, open_channels
 from stream.backoff import Backoff
+from stream.metrics import CourierMetrics
 from tests.alerting import after, sign
 from tests.contracts.test_alert_desk import Bench
 from tests.contracts.test_alert_desk import bench as _bench
@@ -43,6 +45,7 @@ sender = "grid@example.com"
 to = ["ops@example.com"]
 tls = false
 every_s = 3600
+next = "chat"
 [[route]]
 severity = ["critical"]
 to = ["pager", "chat"]
@@ -69,7 +72,10 @@ class Posts:
 
     def courier(self, name: str) -> Courier:
         """A new one, as after a crash."""
-        return Courier(name, self.opened[name], self.bench.notices, lambda: self.bench.now, Backoff(0.001, 0.002))
+        metrics = CourierMetrics(CollectorRegistry())
+        return Courier(
+            name, self.opened[name], self.bench.notices, metrics, lambda: self.bench.now, Backoff(0.001, 0.002)
+        )
 
     async def deliver(self, minutes: float = 1.0, turns: int = 12) -> None:
         """Let some minutes pass and everybody work."""
@@ -201,6 +207,41 @@ async def test_a_storm_is_one_digest_and_all_of_it_counts_as_told(posts: Posts) 
     (text,) = posts.chats()
     assert "1,001 alerts, the most severe: meter HOT" in text
     assert posts.statuses() == {("chat", "sent"): 1_001, ("pager", "sent"): 1}
+
+
+async def test_a_digest_that_may_have_been_told_is_told_again_as_it_was(posts: Posts) -> None:
+    posts.bench.raise_signs(*(sign(n / 100, f"meter/M{n}") for n in range(10)))
+    posts.office.faults.append(Fault(0, takes=True))
+    await posts.deliver(turns=1)
+    posts.couriers["chat"] = posts.courier("chat")
+    posts.bench.raise_signs(*(sign(n / 100, f"meter/N{n}", severity=Severity.CRITICAL) for n in range(3)))
+    await posts.deliver()
+    assert [text.split(",")[0].split()[1:3] for text in posts.chats()][:2] == [["10", "alerts"], ["10", "alerts"]]
+    assert posts.chats()[0] == posts.chats()[1]
+    assert len(posts.chats()) == 5
+    assert posts.statuses()["chat", "sent"] == 13
+
+
+async def test_a_digest_tells_of_what_begins_before_what_is_over(posts: Posts) -> None:
+    posts.bench.raise_signs(*(sign(n / 100, f"meter/M{n}", severity=Severity.CRITICAL) for n in range(3)))
+    await posts.deliver()
+    for alert in posts.bench.alerts():
+        await asyncio.to_thread(acts.resolve, posts.bench.url, alert.alert_id, "ada", posts.bench.now, "")
+    posts.bench.raise_signs(*(sign(n / 100, f"meter/N{n}") for n in range(4)))
+    await posts.deliver()
+    assert "7 alerts, the most severe: meter N0 had" in posts.chats()[-1]
+
+
+async def test_who_stood_in_for_a_channel_is_told_of_the_end(posts: Posts) -> None:
+    posts.bench.raise_signs(sign(severity=Severity.INFO))
+    posts.office.faults.append(Fault(550))
+    await posts.deliver()
+    assert posts.statuses() == {("digest", "failed"): 1, ("chat", "waiting"): 1}
+    await posts.deliver()
+    (alert,) = (alert for alert in posts.bench.alerts() if alert.element == "meter/M1")
+    await asyncio.to_thread(acts.resolve, posts.bench.url, alert.alert_id, "ada", posts.bench.now, "")
+    await posts.deliver()
+    assert [text.split()[1] for text in posts.chats() if "meter M1" in text] == ["OPENED", "RESOLVED"]
 
 
 async def test_information_is_collected_into_one_mail(posts: Posts) -> None:

@@ -4,15 +4,17 @@ import asyncio
 from datetime import datetime
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from processors.lifecycle.changes import take
 from schemas.alert_events import AlertEvent
 from schemas.alerts import Alert, AlertKind
 from sinks.channels.channel import ChannelAway, ChannelRefused, Notice
-from sinks.notifications import Notifications, Waiting
+from sinks.notifications import Digest, Notifications, Waiting
 from stream.alerting.courier import HAND_OVER_S, IDLE_S, Courier, deliver
 from stream.alerting.routes import Post, Routing
 from stream.backoff import Backoff
+from stream.metrics import CourierMetrics
 from tests.alerting import RULES, after, sign
 
 EVENT = AlertEvent.of(take(sign(), None, RULES), after(1))
@@ -31,23 +33,27 @@ class Outbox(Notifications):
 
     def __init__(self) -> None:
         super().__init__("")
-        self.waiting = 1
+        self.waiting, self.gathered = 1, False
+        self.gathering: Digest | None = None
         self.told: list[int] = []
         self.failures: list[tuple[str, bool]] = []
         self.handed: list[int | None] = []
         self.signs: list[Alert] = []
 
-    async def due(self, *_: object, worst: bool = False) -> list[Waiting]:
-        return [Waiting(7, EVENT, 0, self.waiting)] if self.waiting and not worst else []
+    async def due(self, *_: object) -> Waiting | None:
+        return Waiting(7, EVENT, self.gathered, self.waiting) if self.waiting else None
 
-    async def last(self, *_: object) -> int:
-        return 7
+    async def digest(self, *_: object) -> Digest | None:
+        return self.gathering
 
     async def sent(self, number: int, *_: object) -> None:
         self.told.append(number)
 
-    async def failed(self, _: int, error: str, *, for_good: bool) -> None:
-        self.failures.append((error, for_good))
+    async def put_off(self, _: int, error: str) -> None:
+        self.failures.append((error, False))
+
+    async def refused(self, _: int, error: str) -> None:
+        self.failures.append((error, True))
 
     async def hand_over(self, channel: str, to: str, _: datetime, number: int | None = None) -> None:
         assert (channel, to) == ("pager", "chat")
@@ -64,11 +70,13 @@ class Pager:
 
     def __init__(self, *script: Exception) -> None:
         self.script, self.asked = list(script), 0
+        self.took: list[Notice] = []
 
-    async def send(self, _: Notice) -> None:
+    async def send(self, notice: Notice) -> None:
         self.asked += 1
         if self.script:
             raise self.script.pop(0)
+        self.took.append(notice)
 
     async def close(self) -> None: ...
 
@@ -77,11 +85,15 @@ class Bench:
     """A courier, what it carries, and its clock."""
 
     def __init__(self, *script: Exception) -> None:
-        self.now_s, self.outbox, self.pager = 0.0, Outbox(), Pager(*script)
+        self.now_s, self.outbox, self.pager, self.registry = 0.0, Outbox(), Pager(*script), CollectorRegistry()
         post = Post(ROUTING.channel["pager"], self.pager)
         self.courier = Courier(
-            "pager", post, self.outbox, lambda: after(self.now_s / 60), Backoff(0.001, 0.002), lambda: self.now_s
-        )
+            "pager", post, self.outbox, CourierMetrics(self.registry), lambda: after(1 + self.now_s / 60),
+            Backoff(0.001, 0.002), lambda: self.now_s,
+        )  # fmt: skip
+
+    def counted(self, name: str, **labels: str) -> float | None:
+        return self.registry.get_sample_value(f"meterstream_alerts_{name}", {"channel": "pager", **labels})
 
     async def turn(self, seconds: float = 0.0) -> float:
         self.now_s += seconds
@@ -166,6 +178,34 @@ async def test_a_channel_that_refuses_a_notice_works() -> None:
 async def test_a_channel_is_left_alone_as_long_as_it_asks(retry_after_s: float) -> None:
     bench = Bench(*away(1, retry_after_s))
     assert await bench.turn() == retry_after_s
+
+
+async def test_more_than_people_read_is_told_at_once_and_under_one_key_until_it_is_known_to_be_told() -> None:
+    bench = Bench(*away(1))
+    bench.outbox.waiting, bench.outbox.gathering = 1_000, Digest(9, [EVENT, EVENT], 1_000)
+    await bench.turn()
+    bench.outbox.waiting, bench.outbox.gathered = 1, True
+    await bench.turn()
+    (notice,) = bench.pager.took
+    assert (notice.count, notice.key, len(notice.others)) == (1_000, f"digest-{EVENT.id}", 1)
+    assert bench.outbox.told == [9]
+    assert bench.counted("told_notices_total") == 1_000
+
+
+async def test_what_becomes_of_notices_is_counted() -> None:
+    bench = Bench(*away(3))
+    bench.outbox.waiting = 5
+    for _ in range(3):
+        await bench.turn()
+    assert bench.counted("delivery_failures_total", cause="away") == 3
+    assert (bench.counted("waiting_notices"), bench.counted("circuit_open")) == (5, 1)
+    bench.pager.script = [ChannelRefused("pager: HTTP 400")]
+    await bench.turn(40.0)
+    assert (bench.counted("circuit_open"), bench.counted("told_notices_total")) == (0, None)
+    assert bench.counted("delivery_failures_total", cause="refused") == 1
+    await bench.turn(20.0)
+    assert (bench.counted("told_notices_total"), bench.counted("delivery_seconds_count")) == (1, 1)
+    assert bench.counted("delivery_seconds_sum") == 60.0
 
 
 async def test_a_digest_of_what_is_over_meanwhile_is_not_sent_and_proves_nothing() -> None:
