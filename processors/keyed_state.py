@@ -67,6 +67,13 @@ class KeyedState:
         rows: Positions = np.asarray(found, dtype=np.intp)[encoded.indices.to_numpy()]
         return rows
 
+    def find(self, keys: pa.StringArray) -> Positions:
+        """Return the row of each key, intp[n]; -1 for one never seen, which stays unknown."""
+        encoded = keys.dictionary_encode()
+        found = [self._row_of.get(name, -1) for name in encoded.dictionary.to_pylist()]
+        rows: Positions = np.asarray(found, dtype=np.intp)[encoded.indices.to_numpy()]
+        return rows
+
     def _add(self, key: str) -> int:
         if self._holes:
             row = self._holes.pop()

@@ -42,9 +42,15 @@ class Reason(StrEnum):
     OFF_INTERVAL = "off_interval"
     WRONG_CURRENCY = "wrong_currency"
     PRICE_OUT_OF_LIMITS = "price_out_of_limits"
+    PRICE_IN_OTHER_UNIT = "price_in_other_unit"
     COMPONENTS_DIFFER = "components_differ"
     CONFLICTING_DUPLICATE = "conflicting_duplicate"
     STORE_REFUSED = "store_refused"
+
+
+#: A reason that depends on what came before -> what it would be by itself. Ids go by this one: the same bytes have one
+#: id whatever came before them, and who looks at them alone can tell it.
+_BY_ITSELF = {Reason.PRICE_IN_OTHER_UNIT: Reason.PRICE_OUT_OF_LIMITS}
 
 
 class Rejected(BaseModel):
@@ -79,7 +85,7 @@ class Rejected(BaseModel):
         """
         kept = payload[:MAX_KEPT_BYTES]
         text, encoding = _as_text(kept)
-        digest = hashlib.sha256(reason.encode() + b"\0" + payload).hexdigest()[:32]
+        digest = hashlib.sha256(_BY_ITSELF.get(reason, reason).encode() + b"\0" + payload).hexdigest()[:32]
         return cls(
             reject_id=digest,
             reason=reason,

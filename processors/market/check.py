@@ -50,7 +50,15 @@ FAILURES: tuple[tuple[Reason, str], ...] = (
     (Reason.PRICE_OUT_OF_LIMITS, "price is beyond the market's floor or cap"),
     (Reason.COMPONENTS_DIFFER, "energy_price, congestion_price and loss_price do not add up to price"),
     (Reason.OUT_OF_RANGE, "a price or quantity is larger than anything credible, or a depth is negative"),
+    (
+        Reason.PRICE_IN_OTHER_UNIT,
+        "price is beyond the market's floor or cap, and hundreds of times what is usual: another unit, it seems",
+    ),
 )
+_REASONS = [reason for reason, _ in FAILURES]
+#: Code of a price beyond the limits, and what it becomes beside what is usual; see `processors.market.beyond`.
+OUT_OF_LIMITS = 1 + _REASONS.index(Reason.PRICE_OUT_OF_LIMITS)
+IN_OTHER_UNIT = 1 + _REASONS.index(Reason.PRICE_IN_OTHER_UNIT)
 
 _NEVER_NEGATIVE = ("bid_quantity", "ask_quantity", "bid_depth", "ask_depth")
 _COMPONENTS = ("energy_price", "congestion_price", "loss_price")

@@ -20,6 +20,23 @@ TOLD_AFTER = 6
 _USUAL_SHARE = 0.2
 
 
+def power_of_ten(price: Floats, base: Floats) -> tuple[Floats, Floats]:
+    """Return the power of ten between prices, and how far they are from it.
+
+    Args:
+        price: float64[n] [currency/unit].
+        base: float64[n], prices before [currency/unit].
+
+    Returns: float64[n], of the powers that units and currencies differ by, 0 where it is none of them; float64[n], how
+        far from it [log10], NaN where the two have not one sign.
+    """
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        decades = np.log10(price / base)
+    power = np.rint(np.nan_to_num(decades, nan=0.0, posinf=0.0, neginf=0.0))
+    sized = (np.abs(power) >= _LEAST) & (np.abs(power) <= _MOST)
+    return np.where(sized, power, 0.0), np.abs(decades - power)
+
+
 def slipped(price: Floats, row: Positions, state: SeriesState) -> tuple[Mask, Floats]:
     """Follow at most one price per series.
 
@@ -32,13 +49,12 @@ def slipped(price: Floats, row: Positions, state: SeriesState) -> tuple[Mask, Fl
     """
     going = state.slip_ticks[row] > 0
     base = np.where(going, state.slip_base[row], state.last_price[row])
+    power, off = power_of_ten(price, base)
+    begins = ~going & (power != 0) & (off <= BEGINS_WITHIN) & (np.abs(base) >= _USUAL_SHARE * state.level[row])
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        decades = np.log10(price / base)
-    power = np.where(going, state.slip_power[row], np.rint(np.nan_to_num(decades, nan=0.0, posinf=0.0, neginf=0.0)))
-    off = np.abs(decades - power)
-    sized = (np.abs(power) >= _LEAST) & (np.abs(power) <= _MOST)
-    begins = ~going & sized & (off <= BEGINS_WITHIN) & (np.abs(base) >= _USUAL_SHARE * state.level[row])
+        off = np.abs(np.log10(price / base) - state.slip_power[row])
     holds = begins | (going & (off <= STAYS_WITHIN))
+    power = np.where(going, state.slip_power[row], power)
     state.slip_ticks[row] = np.where(holds, np.where(going, state.slip_ticks[row] + 1, 1), 0)
     state.slip_base[row] = np.where(holds, base, 0.0)
     state.slip_power[row] = np.where(holds, power, 0)

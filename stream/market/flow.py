@@ -6,15 +6,18 @@ from functools import partial
 
 import numpy as np
 
-from processors.market.check import FAILURES, TickLimits, check
+from processors.market.beyond import in_other_unit
+from processors.market.check import FAILURES, IN_OTHER_UNIT, OUT_OF_LIMITS, TickLimits, check
 from processors.market.events import raise_events, remarkable
 from processors.market.flags import flag_of
 from processors.market.follow import Followed, Following, follow
 from processors.market.opinion import TickPast, onsets, together
 from processors.market.overdue import Patience, note_figures
+from processors.market.price import price_of
 from processors.market.series import SeriesState, keys_of
 from processors.market.terms import Terms, terms
 from processors.opinion import Onsets, Opinion
+from processors.validate import Codes
 from processors.windows import watermark
 from schemas.delivery import Position
 from schemas.layout import Ints, Positions
@@ -112,19 +115,33 @@ class TickFlow(Intake[TickBatch, SeriesState]):
             return None
         facts = terms(taken.batch, self._markets)
         codes = check(taken.batch, facts, taken.arrived_us, self._limits)
-        taken = taken.without(codes, FAILURES, self._source)
-        facts = facts.where(codes == 0)
-        rows = self.state.rows(keys_of(taken.batch))
-        return Begun(rows, partial(self._follow, first_offset, taken, facts, rows))
+        rows = self.state.rows(keys_of(taken.batch.where(codes == 0)))
+        return Begun(rows, partial(self._follow, first_offset, taken, codes, facts.where(codes == 0), rows))
+
+    def _suspect(self, batch: TickBatch, codes: Codes, rows: Positions, followed: Followed) -> Codes:
+        """Say of prices beyond the limits which look like another unit's; `rows` and `followed` are of valid ticks."""
+        beyond, valid = codes == OUT_OF_LIMITS, codes == 0
+        if not beyond.any():
+            return codes
+        price, row = price_of(batch), np.full(len(batch), -1, dtype=np.intp)
+        row[valid], row[beyond] = rows, self.state.find(keys_of(batch.where(beyond)))
+        usual, judged = np.full(len(batch), np.nan), np.zeros(len(batch), dtype=bool)
+        usual[valid], judged[valid] = followed.usual, followed.in_order & ~np.isnan(price[valid])
+        slip = in_other_unit(beyond, row, price, judged, usual, self.state)
+        return np.where(slip, IN_OTHER_UNIT, codes).astype(np.int8)
 
     def process(self, records: Sequence[Record]) -> TickStep | None:
         """Read and follow records in order."""
         begun = self.begin(records)
         return begun.finish() if begun else None
 
-    def _follow(self, first_offset: int, taken: Taken[TickBatch], facts: Terms, rows: Positions) -> TickStep:
-        seen = self._seen(rows, taken.offset)
-        followed = follow(taken.batch, facts, rows, self.state, self._following, seen)
+    def _follow(
+        self, first_offset: int, whole: Taken[TickBatch], codes: Codes, facts: Terms, rows: Positions
+    ) -> TickStep:
+        valid = codes == 0
+        seen, batch = self._seen(rows, whole.offset[valid]), whole.batch.where(valid)
+        followed = follow(batch, facts, rows, self.state, self._following, seen)
+        taken = whole.without(self._suspect(whole.batch, codes, rows, followed), FAILURES, self._source)
         opinion = self._consult(taken.batch, TickPast(facts, followed))
         begun = onsets(opinion, followed, rows, taken.batch.time_us, self.state)
         note_figures(taken.batch, facts, rows, self.state, taken.arrived_us, self._patience, seen)
