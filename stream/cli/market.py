@@ -3,6 +3,7 @@
 import click
 
 from stream.cli.market_clear import clear_command
+from stream.cli.market_labels import labels_command
 from stream.cli.market_prices import duration_command, volatility_command
 from stream.cli.market_relations import correlation_command, renewables_command
 
@@ -17,5 +18,12 @@ def market() -> None:
     """
 
 
-for command in (clear_command, duration_command, volatility_command, correlation_command, renewables_command):
+for command in (
+    clear_command,
+    duration_command,
+    volatility_command,
+    correlation_command,
+    renewables_command,
+    labels_command,
+):
     market.add_command(command)
