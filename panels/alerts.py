@@ -105,8 +105,12 @@ ORDER BY h.number DESC LIMIT 200""",
             "Silences and maintenance",
             Look.TABLE,
             "What holds now or is planned.",
-            sql="""SELECT element, kind, begins_at AS "from", ends_at AS until, by, reason
-FROM alert_silences WHERE ends_at > now() ORDER BY begins_at LIMIT 100""",
+            sql="""SELECT silence_id AS number, element, kind, begins_at AS "from", ends_at AS until,
+       every_days AS "every [d]", timezone, until AS "at last", by, reason
+FROM alert_silences
+WHERE withdrawn_at IS NULL
+  AND (ends_at > now() OR (every_days IS NOT NULL AND coalesce(until + (ends_at - begins_at), 'infinity') > now()))
+ORDER BY begins_at LIMIT 100""",
             width=24,
         ),
     ),

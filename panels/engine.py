@@ -122,6 +122,18 @@ DASHBOARD = Dashboard(
             steps=(Step(None, "green"), Step(0.1, "orange"), Step(0.25, "red")),
         ),
         Panel(
+            "Channels",
+            Look.LINES,
+            "Notices that wait for each channel, 99 % of the time until it has one, and attempts that failed.",
+            promql=(
+                ("max by (channel) (meterstream_alerts_waiting_notices)", "waiting, {{channel}}"),
+                ("meterstream:alerts_delivery:p99_5m", "{{channel}} [s]"),
+                ("sum by (channel) (increase(meterstream_alerts_delivery_failures_total[5m]))", "failed, {{channel}}"),
+                ("sum by (channel) (increase(meterstream_alerts_told_notices_total[5m]))", "told, {{channel}}"),
+            ),
+            width=24,
+        ),
+        Panel(
             "How far the database has come",
             Look.TABLE,
             "One row a partition: what was accounted for, and how old its newest event is.",

@@ -35,6 +35,11 @@ _TOO_OLD = "SELECT name FROM readings_partitions WHERE ends_at <= now() - make_i
 # Nobody counts windows again meanwhile, from readings that are gone then.
 _HOLD = f"SELECT pg_advisory_xact_lock({PLACES_LOCK})"
 _DROPPED = "UPDATE readings_kept SET since = greatest(since, now() - %s::interval)"
+# When a silence is over; one that returns for ever is not until it is taken back.
+_SILENCE_OVER = sql.SQL(
+    "CASE WHEN withdrawn_at IS NOT NULL THEN withdrawn_at WHEN every_days IS NULL THEN ends_at "
+    "ELSE until + (ends_at - begins_at) END"
+)
 _POLICY = """
 SELECT config ->> %s FROM timescaledb_information.jobs
 WHERE proc_name = %s AND hypertable_schema = current_schema() AND hypertable_name = %s
@@ -48,7 +53,7 @@ class Retention:
     Attributes:
         readings_days: readings.
         ticks_days: market ticks.
-        alerts_days: alerts that have ended, with their history, and signs.
+        alerts_days: alerts that have ended, with their history, signs, and silences that are over.
         rejected_days: what was rejected.
         compress_after_days: age from which chunks are compressed, with TimescaleDB.
     """
@@ -112,6 +117,7 @@ async def keep_up(url: str, retention: Retention) -> list[str]:
         done += await _delete(connection, "alert_signs", "occurred_at", retention.alerts_days)
         # What stands has not ended, however old it is.
         done += await _delete(connection, "alerts", "ended_at", retention.alerts_days)
+        done += await _delete(connection, "alert_silences", _SILENCE_OVER, retention.alerts_days)
         return done + await _delete(connection, "rejected_readings", "rejected_at", retention.rejected_days)
 
 
@@ -166,13 +172,17 @@ async def _note_dropped(connection: psycopg.AsyncConnection, age: str) -> None:
         await connection.execute(_DROPPED, (age,))
 
 
-async def _delete(connection: psycopg.AsyncConnection, table: str, column: str, days: int) -> list[str]:
-    """Delete rows that are too old, some at a time, so that nobody waits for long."""
+async def _delete(connection: psycopg.AsyncConnection, table: str, age: str | sql.SQL, days: int) -> list[str]:
+    """Delete rows that are too old by a column or an expression, some at a time, so that nobody waits for long."""
     if not days:
         return []
     statement = sql.SQL(
-        "DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {table} WHERE {column} < %s LIMIT {most}))"
-    ).format(table=sql.Identifier(table), column=sql.Identifier(column), most=sql.Literal(_ROWS_AT_ONCE))
+        "DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {table} WHERE {age} < %s LIMIT {most}))"
+    ).format(
+        table=sql.Identifier(table),
+        age=sql.Identifier(age) if isinstance(age, str) else age,
+        most=sql.Literal(_ROWS_AT_ONCE),
+    )
     before, total = datetime.now(UTC) - timedelta(days=days + GRACE_DAYS), 0
     while (count := (await connection.execute(statement, (before,))).rowcount) > 0:
         total += count

@@ -138,7 +138,9 @@ class RetentionSettings(_Group):
         default=731, description="readings [d]; one that is older when it arrives is rejected; 731: 24 months"
     )
     ticks_days: NonNegativeInt = Field(default=0, description="market ticks [d]")
-    alerts_days: NonNegativeInt = Field(default=0, description="signs, and alerts that have ended [d]")
+    alerts_days: NonNegativeInt = Field(
+        default=0, description="signs, alerts that have ended, silences that are over [d]"
+    )
     rejected_days: NonNegativeInt = Field(default=0, description="what was rejected [d]")
     compress_after_days: PositiveInt = Field(
         default=14,

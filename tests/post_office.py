@@ -8,8 +8,8 @@ import hashlib
 import hmac
 import json
 import threading
-from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -186,6 +186,8 @@ _EVENTS = {
         }
     },
 }
+#: What a mail server says where a web server says this.
+_SMTP = {429: 451, 500: 451, 503: 421}
 _SCHEMAS = {"pagerduty": _PAGERDUTY, "slack": _SLACK, "teams": _TEAMS, "correlation": _EVENTS}
 
 
@@ -197,13 +199,15 @@ class Fault:
         status: answered instead; 0 closes the connection without an answer.
         headers: with it.
         takes: whether the notice was taken all the same, so that its sender cannot know.
-        hang_s: silence before [s].
+        hang_s: silence before the answer [s].
+        kills: whether its sender is killed before the answer.
     """
 
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     takes: bool = False
     hang_s: float = 0.0
+    kills: bool = False
 
 
 @dataclass
@@ -216,6 +220,9 @@ class PostOffice:
         taken: by service, what it took, valid by its schema.
         wrong: what it did not, and why.
         faults: what the next requests meet, one each.
+        plans: by service, what the next notices meet, one each; None is taken as it should.
+        told: by service, what it knows each notice by that it took, and which notice that was.
+        kill: kills whoever waits for an answer.
         tickets: of ServiceNow, by sys_id.
         mails: as they arrived.
         asked_at: when requests came, on the loop's clock [s].
@@ -226,6 +233,9 @@ class PostOffice:
     taken: dict[str, list[Any]] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
     faults: deque[Fault] = field(default_factory=deque)
+    plans: dict[str, list[Fault | None]] = field(default_factory=dict)
+    told: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
+    kill: Callable[[], None] = lambda: None
     tickets: dict[str, dict[str, str]] = field(default_factory=dict)
     mails: list[EmailMessage] = field(default_factory=list)
     asked_at: list[float] = field(default_factory=list)
@@ -233,11 +243,12 @@ class PostOffice:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Take a request as its service would."""
         self.asked_at.append(asyncio.get_running_loop().time())
-        fault = self.faults.popleft() if self.faults else None
+        await request.read()
+        fault = self._fault("" if request.method == "GET" else _service(request))
         if fault is not None:
-            await asyncio.sleep(fault.hang_s)
             if fault.takes:
                 await self._take(request)
+            await self._misbehave(fault)
             if fault.status:
                 return web.Response(status=fault.status, headers=fault.headers, text="scripted")
             assert request.transport is not None
@@ -245,8 +256,19 @@ class PostOffice:
             return web.Response()
         return await self._take(request)
 
+    def _fault(self, service: str) -> Fault | None:
+        planned = self.plans.get(service)
+        if planned:
+            return planned.pop(0)
+        return self.faults.popleft() if self.faults else None
+
+    async def _misbehave(self, fault: Fault) -> None:
+        await asyncio.sleep(fault.hang_s)
+        if fault.kills:
+            await asyncio.to_thread(self.kill)
+
     async def _take(self, request: web.Request) -> web.Response:
-        service = request.path.strip("/").partition("/")[0]
+        service = _service(request)
         if service == "servicenow":
             return await self._incident(request)
         body = await request.read()
@@ -258,6 +280,7 @@ class PostOffice:
             self.wrong.append(f"{service}: {problem.message}")
             return web.Response(status=400, text=problem.message)
         self.taken.setdefault(service, []).append(value)
+        self.told[service].append(_known(service, request, value))
         return web.json_response({"status": "success"}, status=202 if service == "pagerduty" else 200)
 
     async def _incident(self, request: web.Request) -> web.Response:
@@ -275,17 +298,41 @@ class PostOffice:
         key = request.path.rpartition("/")[2] if request.method == "PATCH" else f"sys{len(self.tickets)}"
         self.tickets[key] = self.tickets.get(key, {}) | value
         self.taken.setdefault("servicenow", []).append(value)
+        self.told["servicenow"].append((value["correlation_id"], value["short_description"]))
         return web.json_response({"result": {"sys_id": key}}, status=200 if request.method == "PATCH" else 201)
 
-    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's
+    async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's
         """Take a mail."""
-        fault = self.faults.popleft() if self.faults else None
-        if fault is not None and not fault.takes:
-            return f"{fault.status or 451} scripted"
-        content = envelope.content or b""
-        raw = content if isinstance(content, bytes) else content.encode()
-        self.mails.append(email.message_from_bytes(raw, policy=email.policy.default))
-        return "250 OK" if fault is None else f"{fault.status or 451} scripted"
+        fault = self._fault("mail")
+        if fault is None or fault.takes:
+            content = envelope.content or b""
+            raw = content if isinstance(content, bytes) else content.encode()
+            mail = email.message_from_bytes(raw, policy=email.policy.default)
+            self.mails.append(mail)
+            self.told["mail"].append((str(mail["Message-ID"]), str(mail["Subject"])))
+        if fault is None:
+            return "250 OK"
+        await self._misbehave(fault)
+        if fault.status == 0 and server.transport is not None:
+            server.transport.close()
+        return f"{_SMTP.get(fault.status, fault.status or 451)} scripted"
+
+
+def _service(request: web.Request) -> str:
+    return request.path.strip("/").partition("/")[0]
+
+
+def _known(service: str, request: web.Request, value: Any) -> tuple[str, str]:
+    """Return what a service knows a notice by, empty for nothing, and the notice in words."""
+    if service == "pagerduty":
+        return value["dedup_key"], f"{value['dedup_key']} {value['event_action']}"
+    if service == "correlation":
+        return value["records"][0]["message_key"], value["records"][0]["description"]
+    if service == "webhook":
+        return request.headers["webhook-id"], request.headers["webhook-id"]
+    if service == "slack":
+        return "", value["text"]
+    return "", value["attachments"][0]["content"]["body"][0]["inlines"][0]["text"]
 
 
 def _is_signed(request: web.Request, body: bytes) -> bool:

@@ -19,6 +19,8 @@ from stream.metrics import CourierMetrics
 
 #: How often a channel is looked after that has nothing to do [s].
 IDLE_S = 0.5
+#: The same while it collects: much may wait, and counting that takes a while [s].
+COLLECT_S = 5.0
 #: While a circuit is open: how often what has become due meanwhile is handed to the next channel [s].
 HAND_OVER_S = 5.0
 #: And how often it is said again: its alert is over when nothing was said for `hold_s` of its kind (300) [s].
@@ -53,7 +55,7 @@ class Courier:
         self._clock, self._timer = clock, timer
         self._backoff = backoff or Backoff(1.0, 60.0)
         self._breaker = Breaker(post.settings.open_after, post.settings.pause_s, timer)
-        self._told_at = -float("inf")
+        self._told_at = self._gathered_at = -float("inf")
         self._said_at, self._cause = -float("inf"), ""
         self._log = structlog.get_logger("alerts")
 
@@ -77,12 +79,19 @@ class Courier:
             return await self._rest()
         if oldest is None:
             return IDLE_S
-        since_s = self._timer() - self._told_at
-        if settings.every_s is not None and since_s < settings.every_s:
-            return min(settings.every_s - since_s, IDLE_S)
         collects = oldest.gathered or oldest.count > (settings.digest_over if settings.every_s is None else 1)
+        rest_s = self._collect_until_s(collects=collects) - self._timer()
+        if rest_s > 0:
+            return min(rest_s, COLLECT_S)
         parcel = await self._digest(now) if collects else (oldest.number, Notice(oldest.event))
         return await self._deliver(*parcel, oldest.event.time) if parcel is not None else IDLE_S
+
+    def _collect_until_s(self, *, collects: bool) -> float:
+        """Return until when what is due is collected further, on the timer: a storm is a digest now and then [s]."""
+        settings = self._post.settings
+        if settings.every_s is not None:
+            return self._told_at + settings.every_s
+        return self._gathered_at + settings.digest_pause_s if collects else -float("inf")
 
     async def _digest(self, now: datetime) -> tuple[int, Notice] | None:
         """Return all that is due as one notice, and under which number it is kept; None where nothing is."""
@@ -104,6 +113,7 @@ class Courier:
         else:
             self._answered()
             self._told_at = self._timer()
+            self._gathered_at = self._told_at if notice.count > 1 else self._gathered_at
             await self._notices.sent(number, self._clock())
             late_s = (self._clock() - since).total_seconds() if self._post.settings.every_s is None else None
             self._metrics.told(self._name, notice.count, late_s)

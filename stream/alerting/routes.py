@@ -57,6 +57,7 @@ class _Sort(_Group):
 
     per_minute: PositiveInt = Field(default=30, description="notices at most")
     digest_over: PositiveInt = Field(default=20, description="where more are due, one notice tells of all of them")
+    digest_pause_s: PositiveFloat = Field(default=30.0, description="from one such notice to the next one at least [s]")
     every_s: PositiveFloat | None = Field(default=None, description="collected for so long into one notice [s]")
     next: str | None = Field(default=None, description="channel that is tried while this one does not work")
     open_after: PositiveInt = Field(default=4, description="failures in a row after which it is left alone")

@@ -74,6 +74,30 @@ async def test_what_is_too_old_goes_and_what_kafka_may_still_hold_stays(empty: s
             assert oldest(connection, table, column) == late, table
 
 
+async def test_silences_go_when_they_are_over_and_never_what_returns(empty: str) -> None:
+    migrate(empty)
+    old, older = days_ago(365 + GRACE_DAYS + 1), days_ago(365 + GRACE_DAYS + 9)
+    silences = {
+        "over": (older, old, None, None, None),
+        "over lately": (older, days_ago(30), None, None, None),
+        "weekly": (older, older + timedelta(hours=1), 7, None, None),
+        "weekly until long ago": (older, older + timedelta(hours=1), 7, old, None),
+        "weekly until lately": (older, older + timedelta(hours=1), 7, days_ago(30), None),
+        "taken back": (older, older + timedelta(hours=1), 7, None, old),
+    }
+    with psycopg.connect(empty, autocommit=True) as connection:
+        for name, said in silences.items():
+            connection.execute(
+                "INSERT INTO alert_silences (element, begins_at, ends_at, every_days, until, withdrawn_at, "
+                "withdrawn_by, by, reason) VALUES (%(n)s, %(b)s, %(e)s, %(d)s, %(u)s, %(w)s, "
+                "CASE WHEN %(w)s::timestamptz IS NOT NULL THEN 'ada' END, 'ada', '')",
+                dict(zip("nbeduw", (name, *said), strict=True)),
+            )
+        assert "deleted 3 rows of alert_silences" in await keep_up(empty, YEAR)
+        left = {name for (name,) in connection.execute("SELECT element FROM alert_silences")}
+        assert left == {"over lately", "weekly", "weekly until lately"}
+
+
 async def test_for_ever_drops_nothing(empty: str) -> None:
     migrate(empty)
     with psycopg.connect(empty, autocommit=True) as connection:

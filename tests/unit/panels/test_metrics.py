@@ -8,7 +8,7 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from panels import engine
-from stream.metrics import BridgeMetrics, DeskMetrics, FeedMetrics, WorkerMetrics
+from stream.metrics import BridgeMetrics, CourierMetrics, DeskMetrics, FeedMetrics, WorkerMetrics
 from tests.documents import ROOT
 
 _RULES = ROOT / "infra" / "prometheus" / "rules"
@@ -36,6 +36,7 @@ def exposed() -> dict[str, set[str]]:
         WorkerMetrics(registry),
         WorkerMetrics(registry, "market"),
         DeskMetrics(registry),
+        CourierMetrics(registry),
         FeedMetrics(registry),
     ]
     found: dict[str, set[str]] = {}

@@ -11,7 +11,7 @@ from schemas.alert_events import AlertEvent
 from schemas.alerts import Alert, AlertKind
 from sinks.channels.channel import ChannelAway, ChannelRefused, Notice
 from sinks.notifications import Digest, Notifications, Waiting
-from stream.alerting.courier import HAND_OVER_S, IDLE_S, Courier, deliver
+from stream.alerting.courier import COLLECT_S, HAND_OVER_S, IDLE_S, Courier, deliver
 from stream.alerting.routes import Post, Routing
 from stream.backoff import Backoff
 from stream.metrics import CourierMetrics
@@ -190,6 +190,19 @@ async def test_more_than_people_read_is_told_at_once_and_under_one_key_until_it_
     assert (notice.count, notice.key, len(notice.others)) == (1_000, f"digest-{EVENT.id}", 1)
     assert bench.outbox.told == [9]
     assert bench.counted("told_notices_total") == 1_000
+
+
+async def test_in_a_storm_people_get_a_digest_now_and_then_and_a_single_notice_at_once() -> None:
+    bench = Bench()
+    bench.outbox.waiting, bench.outbox.gathering = 1_000, Digest(9, [EVENT], 1_000)
+    await bench.turn()
+    for _ in range(10):
+        assert await bench.turn(2.0) == COLLECT_S
+    bench.outbox.waiting = 1
+    await bench.turn(2.0)
+    bench.outbox.waiting = 1_000
+    await bench.turn(10.0)
+    assert [notice.count for notice in bench.pager.took] == [1_000, 1, 1_000]
 
 
 async def test_what_becomes_of_notices_is_counted() -> None:
