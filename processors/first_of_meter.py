@@ -14,8 +14,8 @@ from processors.market_time import DAY_US, clock_of
 from schemas.layout import Ints, Mask, Positions
 from schemas.windows import DAY_S, HOUR_S, WINDOW_LENGTHS_S
 
-#: Newest reading of a meter that has none, and of one about which nothing is known [us].
-NONE_US, UNKNOWN_US = np.iinfo(np.int64).min, np.iinfo(np.int64).max
+#: Before all times, and after: the newest reading of a meter that has none, and the end of what lasts [us].
+NONE_US, FOREVER_US = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def firsts(
     Args:
         meter_id: int64[n].
         time_us: int64[n]; no meter has two readings of one time.
-        newest_us: int64[n], time of the newest reading that the meter had before, NONE_US or UNKNOWN_US.
+        newest_us: int64[n], time of the newest reading that the meter had before, or NONE_US.
         frames: by length, int64[n] start and end of each reading's window [us].
 
     Returns: bool[n] for each length, and what must be asked; a yes makes the reading at its position a first one too.
@@ -87,8 +87,7 @@ def firsts(
     leads = np.r_[True, meter[1:] != meter[:-1]] if len(order) else np.empty(0, dtype=bool)
     before = np.r_[NONE_US, time[:-1]] if len(order) else time
     # What precedes a reading: the one before it in the batch, or the newest of earlier ones, whichever is later.
-    known = newest != UNKNOWN_US
-    ahead = known & (time > newest)
+    ahead = time > newest
     before = np.where(leads, newest, np.maximum(before, np.where(ahead, newest, NONE_US)))
     found, questions = dict[int, Mask](), list[Question]()
     for length, (start_us, end_us) in frames.items():
@@ -98,7 +97,7 @@ def firsts(
         found[length] = mask
         # Late, and not in the window of the meter's newest reading: the batch's first one there has to ask.
         opens = leads | (np.r_[NONE_US, time[:-1]] < start) if len(order) else leads
-        late = ~ahead & opens & (~known | (newest >= end))
+        late = ~ahead & opens & (newest >= end)
         if late.any():
             questions.append(_question(length, order, meter, start, end, late, opens))
     return found, questions

@@ -1,9 +1,12 @@
 """What survives a batch: one row of numpy columns per key (a meter, a market series) of a partition."""
 
+import mmap
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from schemas.layout import Ints, Positions
@@ -19,7 +22,8 @@ class KeyedState:
     """Columns with one row per key, and the dictionary from key to row.
 
     Attributes:
-        columns: what is kept; each is an attribute of its name, `numpy.ndarray` of at least `extent` rows.
+        columns: what is kept; each is an attribute of its name, `numpy.ndarray` of at least `extent` rows; what comes
+            after these is not set.
         version: of the columns; a worker refuses state of another one.
         key_id, group_id: keys in the database, 0 while unknown; a cache, not part of a checkpoint.
         resolved: whether these keys are up to date; an outdated key_id still serves, a key keeps its own.
@@ -32,7 +36,7 @@ class KeyedState:
         self._row_of: dict[str, int] = {}
         self._names: list[str | None] = []
         self._holes: list[int] = []
-        self._capacity = 0
+        self._capacity = self._ready = 0
         self.key_id = np.zeros(0, dtype=np.int64)
         self.group_id = np.zeros(0, dtype=np.int64)
         self.resolved = np.zeros(0, dtype=bool)
@@ -63,6 +67,7 @@ class KeyedState:
         names = encoded.dictionary.to_pylist()
         found = list(map(self._row_of.get, names))
         if None in found:
+            self.reserve(max(self.extent + found.count(None) - len(self._holes), 0))
             found = [self._add(name) if row is None else row for name, row in zip(names, found, strict=True)]
         rows: Positions = np.asarray(found, dtype=np.intp)[encoded.indices.to_numpy()]
         return rows
@@ -81,23 +86,29 @@ class KeyedState:
         else:
             row = self.extent
             self._names.append(key)
-            self.reserve(row + 1)
         self._row_of[key] = row
         return row
 
     def reserve(self, rows: int) -> None:
-        """Make room for this many rows; capacity grows by a 32nd: little time, and hardly any room."""
-        if rows <= self._capacity:
+        """Make this many rows ready. Room doubles, but what was never written to takes up no memory."""
+        if rows <= self._ready:
             return
-        capacity = max(rows, self._capacity * 33 // 32, SHARD_ROWS)
-        for name, (kind, width, fresh) in self.columns.items():
+        if rows > self._capacity:
+            self._enlarge(max(rows, 2 * self._capacity, SHARD_ROWS))
+        for name, (_, _, fresh) in self.columns.items():
+            getattr(self, name)[self._ready : rows] = fresh
+        self._ready = rows
+
+    def _enlarge(self, capacity: int) -> None:
+        for name, (kind, width, _) in self.columns.items():
+            new = _room(capacity, width, kind)
+            new[: self._ready] = getattr(self, name)[: self._ready]
+            setattr(self, name, new)
+        for name in ("key_id", "group_id", "resolved"):
             old = getattr(self, name)
-            new = np.full((capacity, width) if width > 1 else capacity, fresh, dtype=kind)
+            new = np.zeros(capacity, dtype=old.dtype)
             new[: len(old)] = old
             setattr(self, name, new)
-        self.key_id = np.pad(self.key_id, (0, capacity - self._capacity))
-        self.group_id = np.pad(self.group_id, (0, capacity - self._capacity))
-        self.resolved = np.pad(self.resolved, (0, capacity - self._capacity))
         self._capacity = capacity
 
     def place(self, names: list[str | None], first_row: int) -> None:
@@ -134,3 +145,12 @@ class KeyedState:
     def resolve(self, rows: Positions, key_id: Ints, group_id: Ints) -> None:
         """Take over database keys."""
         self.key_id[rows], self.group_id[rows], self.resolved[rows] = key_id, group_id, True
+
+
+def _room(capacity: int, width: int, kind: str) -> npt.NDArray[np.generic]:
+    """Return a column that takes up memory where it is written to, by small pages: huge ones would be half empty."""
+    memory = mmap.mmap(-1, capacity * width * np.dtype(kind).itemsize)
+    with suppress(AttributeError, OSError):  # a system without huge pages
+        memory.madvise(mmap.MADV_NOHUGEPAGE)
+    column = np.frombuffer(memory, dtype=kind)
+    return column.reshape(capacity, width) if width > 1 else column

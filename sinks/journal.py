@@ -20,6 +20,7 @@ from schemas.errors import OffsetConflict, RowsRefused, ServiceUnavailable
 from schemas.layout import Positions
 from sinks import timescale_sql as sql
 from sinks.copy_binary import encode, number
+from sinks.int_array import take_int_arrays
 from sinks.sink import BeforeCommit
 from sinks.table import Table
 
@@ -87,6 +88,7 @@ class PostgresJournal(ABC, Generic[R]):
         self, connection: psycopg.AsyncConnection, delivery: Delivery[R], before_commit: BeforeCommit
     ) -> Stored:
         await _claim(connection, delivery)
+        await self._foresee(connection, delivery)
         stored = await self._write_rows(connection, delivery)
         await self._follow(connection, delivery, stored)
         if delivery.alerts:
@@ -111,10 +113,14 @@ class PostgresJournal(ABC, Generic[R]):
 
     async def _prepare(self, connection: psycopg.AsyncConnection) -> None:
         """Make ready what a new session needs."""
+        take_int_arrays(connection)
         await connection.execute(self._table.staging)
 
     async def _make_room(self, connection: psycopg.AsyncConnection, rows: R) -> None:
         """Make what the rows need to be stored at all, in a transaction of its own: nobody waits for it."""
+
+    async def _foresee(self, connection: psycopg.AsyncConnection, delivery: Delivery[R]) -> None:
+        """Learn what `_follow` has to know of the time before the rows."""
 
     @abstractmethod
     async def _follow(self, connection: psycopg.AsyncConnection, delivery: Delivery[R], stored: Stored) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from processors.first_of_meter import NONE_US, UNKNOWN_US, frames_of
+from processors.first_of_meter import FOREVER_US, NONE_US, frames_of
 from processors.windows import Windowing, summarise
 from schemas.alerts import Alert
 from schemas.delivery import CONFLICT, NO_WATERMARK_US, Delivery, Position, Rows, Stored, StoredRows
@@ -202,7 +202,7 @@ class MemoryStore:
         moves = {NONE_US: (0, UNCLASSIFIED)} | self._moves[name]
         begins = sorted(moves)
         at = bisect_right(begins, time_us) - 1
-        return moves[begins[at]], begins[at], [*begins, UNKNOWN_US][at + 1]
+        return moves[begins[at]], begins[at], [*begins, FOREVER_US][at + 1]
 
     def _firsts(self, names: list[str], length: int, start_us: Ints) -> Mask:
         found = np.zeros(len(names), dtype=bool)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import psycopg
 
-from processors.first_of_meter import NONE_US, UNKNOWN_US
+from processors.first_of_meter import FOREVER_US, NONE_US
 from schemas.layout import Ints, Mask
 from schemas.windows import UNCLASSIFIED
 
@@ -25,8 +25,13 @@ _PLACE = f"""
 SELECT coalesce(p.transformer_id, 0), coalesce(p.customer_class, '{UNCLASSIFIED}'), coalesce(z.timezone, 'UTC'),
        CASE WHEN p.valid_from > '-infinity'
             THEN (extract(epoch FROM p.valid_from) * 1000000)::bigint ELSE {NONE_US} END,
-       coalesce((extract(epoch FROM n.valid_from) * 1000000)::bigint, {UNKNOWN_US})
-FROM unnest(%s::bigint[], %s::timestamptz[]) WITH ORDINALITY AS k (meter_id, at, position)
+       coalesce((extract(epoch FROM n.valid_from) * 1000000)::bigint, {FOREVER_US})
+FROM (
+    SELECT position, meter_id,
+           CASE WHEN at_us < {FOREVER_US} THEN 'epoch'::timestamptz + at_us * interval '1 microsecond'
+                ELSE 'infinity' END AS at
+    FROM unnest(%s::bigint[], %s::bigint[]) WITH ORDINALITY AS w (meter_id, at_us, position)
+) k
 LEFT JOIN LATERAL (
     SELECT * FROM meter_moves m WHERE m.meter_id = k.meter_id AND m.valid_from <= k.at
     ORDER BY m.valid_from DESC LIMIT 1
@@ -103,14 +108,17 @@ class MeterBook:
         else:
             self._keep(~np.isin(self._meter, moved))
 
-    async def places(self, connection: psycopg.AsyncConnection, meter_id: Ints, time_us: Ints) -> Places:
-        """Return where meters stood at some times; asks for new meters, and for times before the newest move."""
+    async def meet(self, connection: psycopg.AsyncConnection, meter_id: Ints) -> None:
+        """Ask for meters that nothing is known of; to be called before readings of theirs are written."""
         at = np.searchsorted(self._meter, meter_id)
         missing = meter_id[(at == len(self._meter)) | (np.append(self._meter, 0)[at] != meter_id)]
         if len(missing):
             await self._learn(connection, np.unique(missing))
-            at = np.searchsorted(self._meter, meter_id)
-        found = Places(self._group[at], self._zone[at], self._since[at], np.full(len(at), UNKNOWN_US))
+
+    async def places(self, connection: psycopg.AsyncConnection, meter_id: Ints, time_us: Ints) -> Places:
+        """Return where meters that were met stood at some times; asks for times before their newest move."""
+        at = np.searchsorted(self._meter, meter_id)
+        found = Places(self._group[at], self._zone[at], self._since[at], np.full(len(at), FOREVER_US))
         before = np.flatnonzero(time_us < found.since_us)
         if len(before):
             then = await self._ask(connection, meter_id[before], time_us[before])
@@ -119,17 +127,12 @@ class MeterBook:
         return found
 
     def newest(self, meter_id: Ints) -> Ints:
-        """Return the newest reading of meters that `places` was asked for [us], NONE_US or UNKNOWN_US; int64[n]."""
+        """Return the newest reading of meters that were met [us], NONE_US without one; int64[n]."""
         return self._newest[np.searchsorted(self._meter, meter_id)]
 
-    async def advance(self, connection: psycopg.AsyncConnection, meter_id: Ints, time_us: Ints) -> None:
-        """Take over readings that were written; a meter of which nothing was known is looked up."""
-        at = np.searchsorted(self._meter, meter_id)
-        unknown = np.unique(at[self._newest[at] == UNKNOWN_US])
-        np.maximum.at(self._newest, at, time_us)
-        if len(unknown):
-            rows = await (await connection.execute(_NEWEST, (self._meter[unknown].tolist(),))).fetchall()
-            self._newest[unknown] = np.array(rows, dtype=np.int64)[:, 0]
+    def advance(self, meter_id: Ints, time_us: Ints) -> None:
+        """Take over readings that were written."""
+        np.maximum.at(self._newest, np.searchsorted(self._meter, meter_id), time_us)
 
     def transformers(self, group: Ints) -> Ints:
         """Return the transformer of each group, int64[k], 0 for none."""
@@ -140,19 +143,16 @@ class MeterBook:
         return [self.classes[code] for code in (group & ((1 << _CLASS_BITS) - 1)).tolist()]
 
     async def _learn(self, connection: psycopg.AsyncConnection, meter_id: Ints) -> None:
-        last = await self._ask(connection, meter_id, None)
-        newest = np.full(len(meter_id), UNKNOWN_US, dtype=np.int64)
+        last = await self._ask(connection, meter_id, np.full(len(meter_id), FOREVER_US))
+        newest = np.array(await (await connection.execute(_NEWEST, (meter_id,))).fetchall(), dtype=np.int64)[:, 0]
         self._meter, self._group = np.concatenate((self._meter, meter_id)), np.concatenate((self._group, last.group))
         self._zone, self._since = np.concatenate((self._zone, last.zone)), np.concatenate((self._since, last.since_us))
         self._newest = np.concatenate((self._newest, newest))
         self._keep(np.argsort(self._meter))
 
-    async def _ask(self, connection: psycopg.AsyncConnection, meter_id: Ints, time_us: Ints | None) -> Places:
-        """Return the places of meters at these times, by default the last one of each."""
-        at = ["infinity"] * len(meter_id)
-        if time_us is not None:
-            at = np.datetime_as_string(time_us.astype("M8[us]"), timezone="UTC").tolist()
-        rows = await (await connection.execute(_PLACE, (meter_id.tolist(), at))).fetchall()
+    async def _ask(self, connection: psycopg.AsyncConnection, meter_id: Ints, time_us: Ints) -> Places:
+        """Return the places of meters at these times, the last one of each for FOREVER_US."""
+        rows = await (await connection.execute(_PLACE, (meter_id, time_us))).fetchall()
         group = [(row[0] << _CLASS_BITS) | _number(self.classes, row[1]) for row in rows]
         zone = [_number(self.zones, row[2]) for row in rows]
         numbers = np.array([row[3:] for row in rows], dtype=np.int64).reshape(-1, 2)

@@ -54,8 +54,10 @@ class TimescaleStore(PostgresJournal[Rows]):
         """Return meter ids and transformer ids (0 without one); unknown meters are made known first."""
         names = list(keys)
         async with self._connected() as connection:
-            await connection.execute(sql.ADD_METERS, (sorted(set(names)),))
             rows = await (await connection.execute(sql.FIND_METERS, (names,))).fetchall()
+            if len(rows) < len(names):
+                await connection.execute(sql.ADD_METERS, (sorted(set(names)),))
+                rows = await (await connection.execute(sql.FIND_METERS, (names,))).fetchall()
         return (
             np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows)),
             np.fromiter((row[1] for row in rows), dtype=np.int64, count=len(rows)),
@@ -104,6 +106,9 @@ class TimescaleStore(PostgresJournal[Rows]):
             wanted = [instant_of(int(start_us)) for start_us in start_of(np.array(sorted(months - self._months)))]
             await connection.execute(sql.ADD_PARTITIONS, (wanted,))
             self._months |= months
+
+    async def _foresee(self, connection: psycopg.AsyncConnection, delivery: Delivery[Rows]) -> None:
+        await self._windows.foresee(connection, delivery)
 
     async def _follow(self, connection: psycopg.AsyncConnection, delivery: Delivery[Rows], stored: Stored) -> None:
         """Write what new readings add to their windows, and why some of them are worth watching."""

@@ -6,6 +6,7 @@ Guarantee: whenever all is summed up, totals are exactly those of the stored rea
 """
 
 import time
+from collections.abc import Callable
 
 import psycopg
 from psycopg import sql
@@ -33,13 +34,14 @@ WHERE c.view_schema = current_schema() AND c.view_name ~ '^meter_(hour|day)_tota
 """
 
 
-async def catch_up(url: str, readings_days: int) -> list[str]:
+async def catch_up(url: str, readings_days: int, busy: Callable[[], bool] = lambda: False) -> list[str]:
     """Sum up what is new since the last time, or see to it that the database does.
 
     Args:
         url: `postgresql://...`.
         readings_days: how long readings are kept [d], 0 for ever: what is older is never refreshed, since the totals
             would be gone with the readings.
+        busy: while true, one step is made: what waits to be stored goes first.
 
     Returns: what was changed in how it is done, in words; nothing for the work itself.
 
@@ -50,17 +52,17 @@ async def catch_up(url: str, readings_days: int) -> list[str]:
     async with noted(url, "totals") as connection:
         row = await (await connection.execute(_IS_PLAIN)).fetchone()
         if row and row[0]:
-            await _sum_up(connection)
+            await _sum_up(connection, busy)
             return []
         return await _clocks(connection) + await _policies(connection, readings_days)
 
 
-async def _sum_up(connection: psycopg.AsyncConnection) -> None:
+async def _sum_up(connection: psycopg.AsyncConnection, busy: Callable[[], bool]) -> None:
     until = time.monotonic() + _BUSY_S
     await connection.execute("SET client_min_messages = warning")
     while time.monotonic() < until:
         row = await (await connection.execute(_CATCH_UP)).fetchone()
-        if not (row and row[0]):
+        if not (row and row[0]) or busy():
             return
 
 

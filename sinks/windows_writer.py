@@ -1,7 +1,6 @@
 """What new readings add to their windows, by where their meters stood when they measured."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import psycopg
 
@@ -16,8 +15,8 @@ from sinks.windows_table import COPY_WINDOWS, window_columns
 
 # The readings are written already: a meter that has no others in the window is new in it.
 _ALONE = """
-SELECT k.position::int
-FROM unnest(%s::int[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])
+SELECT k.position
+FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])
     AS k (position, meter_id, since_us, until_us, count)
 WHERE k.count = (SELECT count(*) FROM (
     SELECT FROM meter_readings r
@@ -45,14 +44,19 @@ class WindowWriter:
         self._book.forget()
         self._reached.clear()
 
-    async def write(self, connection: psycopg.AsyncConnection, delivery: Delivery[Rows], fresh: Mask) -> None:
-        """Append what the fresh rows of a delivery, which are in the table already, add to their windows."""
+    async def foresee(self, connection: psycopg.AsyncConnection, delivery: Delivery[Rows]) -> None:
+        """Learn where the meters of a delivery are and what their newest readings were, before its rows are written."""
         self._notice_others(delivery)
+        if len(delivery.rows):
+            await self._book.follow(connection)
+            await self._book.meet(connection, delivery.rows.meter_id)
+
+    async def write(self, connection: psycopg.AsyncConnection, delivery: Delivery[Rows], fresh: Mask) -> None:
+        """Append what the fresh rows of a delivery, which are in the table by now, add to their windows."""
         rows = delivery.rows.where(fresh)
         if not len(rows):
             return
         book, time_us = self._book, rows.batch.time_us
-        await book.follow(connection)
         places = await book.places(connection, rows.meter_id, time_us)
         frames = frames_of(time_us, places.zone, book.zones, places.since_us, places.until_us)
         first, questions = firsts(rows.meter_id, time_us, book.newest(rows.meter_id), frames)
@@ -61,7 +65,7 @@ class WindowWriter:
         partials = summarise(rows.batch, rows.flag, places.group, first, rows.mark_us, self._how)
         transformers, classes = book.transformers(partials.group_id), book.class_names(partials.group_id)
         await copy(connection, COPY_WINDOWS, encode(window_columns(partials, transformers, classes)))
-        await book.advance(connection, rows.meter_id, time_us)
+        book.advance(rows.meter_id, time_us)
 
     def _notice_others(self, delivery: Delivery[Rows]) -> None:
         """Forget everything where a partition was moved on by somebody else since it was written to here."""
@@ -74,7 +78,5 @@ class WindowWriter:
 
 async def _alone(connection: psycopg.AsyncConnection, question: Question) -> Sequence[int]:
     """Return the positions of which the answer is yes."""
-    columns: list[Any] = [
-        getattr(question, name).tolist() for name in ("position", "meter_id", "since_us", "until_us", "count")
-    ]
+    columns = [getattr(question, name) for name in ("position", "meter_id", "since_us", "until_us", "count")]
     return [row[0] for row in await (await connection.execute(_ALONE, columns)).fetchall()]

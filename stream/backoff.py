@@ -1,6 +1,9 @@
-"""How long to wait before the next attempt."""
+"""How long to wait before the next attempt, or before the next piece of work that others go before."""
 
 import random
+
+#: While others wait, a twentieth of the time goes into work that can wait.
+_PAUSE_PER_WORK = 19.0
 
 
 class Backoff:
@@ -24,3 +27,8 @@ class Backoff:
     def reset(self) -> None:
         """Begin anew, after a success."""
         self._next_s = self._first_s
+
+
+def pause_while_busy_s(took_s: float) -> float:
+    """Return how long work that has just taken so long is to rest while others wait [s]."""
+    return _PAUSE_PER_WORK * took_s

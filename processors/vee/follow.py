@@ -87,7 +87,7 @@ def follow(
     groups = Segments(key)
     if not len(at):
         return past
-    newest_us = state.last_time_us.copy()
+    newest_us = state.last_time_us[: state.extent].copy()
     for turn in rounds(rows[at[groups.start]]):
         mine = np.zeros(len(groups.start), dtype=bool)
         mine[turn] = True

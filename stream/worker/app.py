@@ -1,16 +1,13 @@
 """The worker's Faust application, built by a function: topics, agents, table and watch on one screen."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 import faust
 import structlog
-from faust.exceptions import ConsumerNotStarted
 from faust.types import TP
 from prometheus_client import CollectorRegistry
 
@@ -48,7 +45,7 @@ from stream.worker.outboxes import OutboxPublisher
 from stream.worker.plans import Sinks, readings_plan, ticks_plan
 from stream.worker.producer import KafkaProducer, producer_settings
 from stream.worker.serving import ModelServing, keep_fresh
-from stream.worker.watch import Look
+from stream.worker.standing import WorkerApp
 from stream.worker.worker import Worker
 
 _log = structlog.get_logger("worker")
@@ -63,62 +60,6 @@ _UPKEEP_S = 3_600.0
 _TOTALS_S = 30.0
 #: Side topics are taken after this wait [s].
 _SOON_S = 0.5
-
-
-@dataclass(frozen=True)
-class WorkerApp:
-    """The application and what watches it.
-
-    Attributes:
-        app: the Faust application.
-        lanes: of the readings, and of the ticks.
-        registry: their metrics.
-    """
-
-    app: Any
-    lanes: Sequence[Lane]
-    registry: CollectorRegistry
-
-    @property
-    def ready(self) -> bool:
-        """Tell whether partitions are assigned and their state is recovered."""
-        app = self.app
-        if not app.started or app.rebalancing or app.in_recovery:
-            return False
-        try:
-            return bool(app.consumer.assignment())
-        except ConsumerNotStarted:
-            return False
-
-    def behind(self, lane: Lane) -> bool:
-        """Tell whether records of a lane wait to be taken, or are being taken; while that is not known, they may."""
-        try:
-            return not self.ready or lane.worker.taking or lane.lag(self.app) > 0
-        except (ConsumerNotStarted, RuntimeError):
-            return True
-
-    def look(self) -> Look:
-        """Return what the worker looks like now, to whatever thread asks."""
-        # `tables.recovery` would make the service in the thread that asks first; the worker would then wait for ever.
-        recovery = self.app.tables._recovery  # noqa: SLF001
-        offsets = () if recovery is None else list(recovery.active_offsets.values())
-        try:
-            ready = self.ready
-            lags = [lane.lag(self.app) for lane in self.lanes] if ready and self.app.consumer else [0]
-        except (ConsumerNotStarted, RuntimeError):
-            # Its partitions were taken away, or the consumer ended, between two questions: the next look will tell.
-            ready, lags = False, [0]
-        # The lane that has waited longest; a lane without anything to take stands still with reason.
-        waiting = [lane.worker.moved_at for lane, lag in zip(self.lanes, lags, strict=False) if lag]
-        return Look(
-            now_s=time.monotonic(),
-            ready=ready,
-            lag=sum(lags),
-            moved_at_s=min(waiting, default=max(lane.worker.moved_at for lane in self.lanes)),
-            recovered=sum(offset or 0 for offset in offsets),
-            waiting_for={name: cause for lane in self.lanes for name, cause in lane.worker.outages.items()},
-            failed=bool(self.app.crashed),
-        )
 
 
 def build_app(
@@ -164,11 +105,12 @@ def build_app(
     for each in (serving, tick_models):
         app.task(partial(keep_fresh, app, producer, sinks.store, each, settings.models.refresh_s))
     keep = sinks.latest_windows.write
-    windows = OutboxPublisher(producer, sinks.windows, GRID_WINDOWS.name, lambda window: window.element, latest=keep)
-    app.task(windows.run)
     metrics.watch_missing(sinks.missing)
     app.task(OutboxPublisher(producer, sinks.missing, METERS_MISSING.name, lambda found: found.meter_number).run)
     built = WorkerApp(app, (readings, ticks), registry)
+    late = partial(built.late, readings)
+    windows = OutboxPublisher(producer, sinks.windows, GRID_WINDOWS.name, lambda window: window.element, late, keep)
+    app.task(windows.run)
     if settings.estimates.enabled:
         estimation = AutomaticEstimation(endpoints.database_url, rules.current)
         storing = partial(built.behind, readings)
@@ -180,8 +122,8 @@ def build_app(
     app.task(rules.run)
     upkeep = partial(keep_up, endpoints.database_url, settings.retention.kept)
     app.task(partial(again_and_again, upkeep, _UPKEEP_S))
-    totals = partial(catch_up, endpoints.database_url, settings.retention.readings_days)
-    app.task(partial(again_and_again, totals, _TOTALS_S))
+    totals = partial(catch_up, endpoints.database_url, settings.retention.readings_days, late)
+    app.task(partial(again_and_again, totals, _TOTALS_S, late))
     overdue = OverdueWatch(lambda: _series(ticks), behind, sinks.ticks, producer)
     app.task(partial(overdue.run, app))
     return built

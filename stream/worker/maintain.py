@@ -1,12 +1,13 @@
 """The worker's share of the database's upkeep, beside the flow: it never holds a delivery up."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 import structlog
 
 from schemas.errors import ServiceUnavailable
-from stream.backoff import Backoff
+from stream.backoff import Backoff, pause_while_busy_s
 
 #: A failure is told no more often [s].
 _FAILED_S = 300.0
@@ -14,20 +15,24 @@ _FAILED_S = 300.0
 _log = structlog.get_logger("upkeep")
 
 
-async def again_and_again(work: Callable[[], Awaitable[list[str]]], pause_s: float) -> None:
+async def again_and_again(
+    work: Callable[[], Awaitable[list[str]]], pause_s: float, busy: Callable[[], bool] = lambda: False
+) -> None:
     """Do what is due, for ever; an absence of the database is waited for.
 
     Args:
         work: does it and says what it did; raises ServiceUnavailable to be called again.
         pause_s: between two times [s].
+        busy: while true, little is done: what waits to be stored goes first.
     """
     backoff = Backoff()
     while True:
         try:
+            began = time.monotonic()
             for done in await work():
                 _log.info("upkeep", done=done)
             backoff.reset()
-            await asyncio.sleep(pause_s)
+            await asyncio.sleep(max(pause_s, pause_while_busy_s(time.monotonic() - began) if busy() else 0.0))
         except ServiceUnavailable:
             # The deliverer meets the same absence and says so.
             await asyncio.sleep(backoff.next_s())

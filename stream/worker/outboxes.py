@@ -9,13 +9,11 @@ from pydantic import BaseModel
 
 from schemas.errors import ServiceUnavailable
 from sinks.outbox import Outbox
-from stream.backoff import Backoff
+from stream.backoff import Backoff, pause_while_busy_s
 from stream.outage import Outage
 from stream.worker.producer import KafkaProducer, Outgoing
 
 _PAUSE_S = 1.0
-#: While others wait, a twentieth of the time goes into what has closed.
-_PAUSE_PER_ROUND = 19.0
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -59,7 +57,7 @@ class OutboxPublisher(Generic[M]):
                     backoff.reset()
                     busy = self._busy()
                 took_s = time.monotonic() - began
-                await asyncio.sleep(max(_PAUSE_S, _PAUSE_PER_ROUND * took_s) if busy else _PAUSE_S)
+                await asyncio.sleep(max(_PAUSE_S, pause_while_busy_s(took_s) if busy else 0.0))
             except ServiceUnavailable:
                 # The deliverer meets the same absence and says so.
                 await asyncio.sleep(backoff.next_s())

@@ -34,10 +34,11 @@ from stream.settings import Settings
 from stream.stack.endpoints import Endpoints
 from stream.topics import ensure_topics, partition_count, topic_id
 from stream.vee.rule_book import RuleBook
-from stream.worker.app import EXIT_FAILED, WorkerApp, build_app
+from stream.worker.app import EXIT_FAILED, build_app
 from stream.worker.lane import Source
 from stream.worker.plans import Sinks
 from stream.worker.preflight import note_beginnings, rewind_to_database
+from stream.worker.standing import WorkerApp
 from stream.worker.watch import Watch
 
 T = TypeVar("T")

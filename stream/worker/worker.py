@@ -69,6 +69,7 @@ class Worker:
         self._stopped = False
         self._checkpointed_at = time.monotonic()
         self.moved_at = time.monotonic()
+        self.waited_s = 0.0
 
     @property
     def outages(self) -> dict[str, str]:
@@ -110,6 +111,7 @@ class Worker:
 
     async def _take(self, portion: dict[int, list[Record]]) -> None:
         steps, lost = list[Any](), dict[int, int]()
+        self.waited_s = time.time() - min(records[0].arrived_us for records in portion.values()) / 1e6
         for partition, fetched in portion.items():
             flow = await self._flow(partition)
             records, missing = await self._complete(partition, fetched, flow.next_offset)

@@ -8,7 +8,7 @@ import numpy as np
 
 from models.scorer import Scorer
 from processors.features import features
-from processors.first_of_meter import NONE_US, UNKNOWN_US, firsts, frames_of
+from processors.first_of_meter import FOREVER_US, NONE_US, firsts, frames_of
 from processors.judge import Judging, judge
 from processors.judgement import Past
 from processors.opinion import Opinion
@@ -79,7 +79,7 @@ class Windows:
         """Sum a batch up, 50 meters to a transformer and three classes of them."""
         short = max(int(meter.max(initial=-1)) + 1 - len(self._newest), 0)
         self._newest = np.pad(self._newest, (0, short), constant_values=NONE_US)
-        ever, never = np.full(len(batch), NONE_US), np.full(len(batch), UNKNOWN_US)
+        ever, never = np.full(len(batch), NONE_US), np.full(len(batch), FOREVER_US)
         frames = frames_of(batch.time_us, np.zeros(len(batch), dtype=np.int64), ["UTC"], ever, never)
         first, _ = firsts(meter, batch.time_us, self._newest[meter], frames)
         np.maximum.at(self._newest, meter, batch.time_us)

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.first_of_meter import NONE_US, UNKNOWN_US, firsts, frames_of
+from processors.first_of_meter import FOREVER_US, NONE_US, firsts, frames_of
 from schemas.windows import DAY_S
 from tests.builders import DAY_US, START_US
 from tests.strategies import cuts
@@ -23,17 +23,15 @@ readings = st.lists(st.tuples(st.integers(1, 4), times), unique=True, max_size=4
 def frames(meter: np.ndarray, time_us: np.ndarray, moved_us: int) -> dict[int, tuple[np.ndarray, np.ndarray]]:
     """Windows of meters whose zones differ, and one of which moves."""
     since = np.where((meter == 1) & (time_us >= moved_us), moved_us, NONE_US)
-    until = np.where((meter == 1) & (time_us < moved_us), moved_us, UNKNOWN_US)
+    until = np.where((meter == 1) & (time_us < moved_us), moved_us, FOREVER_US)
     return frames_of(time_us, meter % 3, ZONES, since, until)
 
 
-def counted(parts: list[Readings], moved_us: int, forget: set[int]) -> dict[tuple[int, int, int, int], int]:
-    """Let a store take portions: what is known of the newest reading may be lost before any of them."""
+def counted(parts: list[Readings], moved_us: int) -> dict[tuple[int, int, int, int], int]:
+    """Let a store take portions."""
     stored, newest = set[tuple[int, int]](), dict[int, int]()
     found: dict[tuple[int, int, int, int], int] = defaultdict(int)
-    for number, part in enumerate(parts):
-        if number in forget:
-            newest = dict.fromkeys((meter for meter, _ in stored), UNKNOWN_US)
+    for part in parts:
         meter, time_us = (np.array([row[k] for row in part], dtype=np.int64) for k in (0, 1))
         known = np.array([newest.get(row[0], NONE_US) for row in part], dtype=np.int64)
         spans = frames(meter, time_us, moved_us)
@@ -59,7 +57,6 @@ def test_every_window_that_a_meter_was_in_counts_it_once(found: Readings, data: 
     mixed = data.draw(st.permutations(found))
     parts = [mixed[part] for part in data.draw(cuts(len(found)))]
     moved_us = data.draw(times)
-    forget = data.draw(st.sets(st.integers(0, max(len(parts) - 1, 0))))
     everything = np.array(found, dtype=np.int64).reshape(-1, 2)
     spans = frames(everything[:, 0], everything[:, 1], moved_us)
     expected = {
@@ -67,10 +64,10 @@ def test_every_window_that_a_meter_was_in_counts_it_once(found: Readings, data: 
         for length, (start, end) in spans.items()
         for row, meter in enumerate(everything[:, 0])
     }
-    assert counted(parts, moved_us, forget) == dict.fromkeys(expected, 1)
+    assert counted(parts, moved_us) == dict.fromkeys(expected, 1)
 
 
 def test_a_local_day_has_23_hours_when_clocks_go_forward() -> None:
-    ever, never = np.array([NONE_US]), np.array([UNKNOWN_US])
+    ever, never = np.array([NONE_US]), np.array([FOREVER_US])
     (start,), (end,) = frames_of(np.array([_CHANGE_US]), np.array([1]), ZONES, ever, never)[DAY_S]
     assert end - start == 23 * 3_600_000_000

@@ -9,8 +9,8 @@ from faust.types import TP
 from prometheus_client import CollectorRegistry
 
 from schemas.topics import METERS_RAW
-from stream.worker.app import WorkerApp
 from stream.worker.lane import Lane, Source
+from stream.worker.standing import WorkerApp
 
 
 @pytest.mark.parametrize(
