@@ -17,6 +17,9 @@ from schemas.windows import DAY_S, HOUR_S, WINDOW_LENGTHS_S
 #: Before all times, and after: the newest reading of a meter that has none, and the end of what lasts [us].
 NONE_US, FOREVER_US = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 
+#: No window is longer than a day on which clocks go back [us]; a newest reading that is older is in none of them.
+LONGEST_FRAME_US = 25 * 3_600_000_000
+
 
 @dataclass(frozen=True)
 class Question:
@@ -77,7 +80,8 @@ def firsts(
     Args:
         meter_id: int64[n].
         time_us: int64[n]; no meter has two readings of one time.
-        newest_us: int64[n], time of the newest reading that the meter had before, or NONE_US.
+        newest_us: int64[n], time of the newest reading that the meter had before, or NONE_US; any time before all
+            frames does as well.
         frames: by length, int64[n] start and end of each reading's window [us].
 
     Returns: bool[n] for each length, and what must be asked; a yes makes the reading at its position a first one too.

@@ -46,11 +46,14 @@ LEFT JOIN substations s USING (substation_id)
 LEFT JOIN region_clocks z USING (region)
 ORDER BY k.position
 """  # noqa: S608 - constants of this module
+# Months before the time that is given are not looked at.
 _NEWEST = f"""
 SELECT coalesce((extract(epoch FROM r.reading_time) * 1000000)::bigint, {NONE_US})
 FROM unnest(%s::bigint[]) WITH ORDINALITY AS k (meter_id, position)
 LEFT JOIN LATERAL (
-    SELECT reading_time FROM meter_readings m WHERE m.meter_id = k.meter_id ORDER BY reading_time DESC LIMIT 1
+    SELECT reading_time FROM meter_readings m
+    WHERE m.meter_id = k.meter_id AND m.reading_time >= 'epoch'::timestamptz + %s * interval '1 microsecond'
+    ORDER BY reading_time DESC LIMIT 1
 ) r ON true
 ORDER BY k.position
 """  # noqa: S608 - constants of this module
@@ -108,12 +111,18 @@ class MeterBook:
         else:
             self._keep(~np.isin(self._meter, moved))
 
-    async def meet(self, connection: psycopg.AsyncConnection, meter_id: Ints) -> None:
-        """Ask for meters that nothing is known of; to be called before readings of theirs are written."""
+    async def meet(self, connection: psycopg.AsyncConnection, meter_id: Ints, since_us: int) -> None:
+        """Ask for meters that nothing is known of; to be called before readings of theirs are written.
+
+        Args:
+            connection: in the transaction that will write.
+            meter_id: int64[n].
+            since_us: what a meter has from before is as good as nothing [us].
+        """
         at = np.searchsorted(self._meter, meter_id)
         missing = meter_id[(at == len(self._meter)) | (np.append(self._meter, 0)[at] != meter_id)]
         if len(missing):
-            await self._learn(connection, np.unique(missing))
+            await self._learn(connection, np.unique(missing), since_us)
 
     async def places(self, connection: psycopg.AsyncConnection, meter_id: Ints, time_us: Ints) -> Places:
         """Return where meters that were met stood at some times; asks for times before their newest move."""
@@ -142,9 +151,10 @@ class MeterBook:
         """Return the class of each group."""
         return [self.classes[code] for code in (group & ((1 << _CLASS_BITS) - 1)).tolist()]
 
-    async def _learn(self, connection: psycopg.AsyncConnection, meter_id: Ints) -> None:
+    async def _learn(self, connection: psycopg.AsyncConnection, meter_id: Ints, since_us: int) -> None:
         last = await self._ask(connection, meter_id, np.full(len(meter_id), FOREVER_US))
-        newest = np.array(await (await connection.execute(_NEWEST, (meter_id,))).fetchall(), dtype=np.int64)[:, 0]
+        found = await (await connection.execute(_NEWEST, (meter_id, since_us))).fetchall()
+        newest = np.array(found, dtype=np.int64)[:, 0]
         self._meter, self._group = np.concatenate((self._meter, meter_id)), np.concatenate((self._group, last.group))
         self._zone, self._since = np.concatenate((self._zone, last.zone)), np.concatenate((self._since, last.since_us))
         self._newest = np.concatenate((self._newest, newest))

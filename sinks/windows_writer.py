@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import psycopg
 
-from processors.first_of_meter import Question, firsts, frames_of
+from processors.first_of_meter import LONGEST_FRAME_US, Question, firsts, frames_of
 from processors.windows import Windowing, summarise
 from schemas.delivery import Delivery, Rows
 from schemas.layout import Mask
@@ -48,8 +48,9 @@ class WindowWriter:
         """Learn where the meters of a delivery are and what their newest readings were, before its rows are written."""
         self._notice_others(delivery)
         if len(delivery.rows):
+            since_us = int(delivery.rows.batch.time_us.min()) - LONGEST_FRAME_US
             await self._book.follow(connection)
-            await self._book.meet(connection, delivery.rows.meter_id)
+            await self._book.meet(connection, delivery.rows.meter_id, since_us)
 
     async def write(self, connection: psycopg.AsyncConnection, delivery: Delivery[Rows], fresh: Mask) -> None:
         """Append what the fresh rows of a delivery, which are in the table by now, add to their windows."""

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.first_of_meter import FOREVER_US, NONE_US, firsts, frames_of
+from processors.first_of_meter import FOREVER_US, LONGEST_FRAME_US, NONE_US, firsts, frames_of
 from schemas.windows import DAY_S
 from tests.builders import DAY_US, START_US
 from tests.strategies import cuts
@@ -33,7 +33,9 @@ def counted(parts: list[Readings], moved_us: int) -> dict[tuple[int, int, int, i
     found: dict[tuple[int, int, int, int], int] = defaultdict(int)
     for part in parts:
         meter, time_us = (np.array([row[k] for row in part], dtype=np.int64) for k in (0, 1))
+        since_us = min((t for _, t in part), default=0) - LONGEST_FRAME_US
         known = np.array([newest.get(row[0], NONE_US) for row in part], dtype=np.int64)
+        known[known < since_us] = NONE_US  # a store does not look further back
         spans = frames(meter, time_us, moved_us)
         first, questions = firsts(meter, time_us, known, spans)
         stored |= set(part)
