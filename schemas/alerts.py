@@ -29,6 +29,7 @@ class AlertKind(StrEnum):
     OVERHEATING = "overheating"
     UNUSUAL_READING = "unusual_reading"
     CHANNEL_FAILED = "channel_failed"
+    OUTAGE = "outage"
     MODEL_DRIFT = "model_drift"
     MODEL_REFUSED = "model_refused"
     EXTREME_PRICE = "extreme_price"

@@ -1,7 +1,7 @@
 """One unit of delivery: what a worker hands to the sinks for some Kafka records, and what they answer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
@@ -13,6 +13,7 @@ from schemas.alerts import Alert
 from schemas.layout import ColumnBatch, Ints, Mask, Positions, instant_of
 from schemas.readings import ReadingBatch
 from schemas.rejected import Reason, Rejected
+from schemas.supply import SupplyChanges
 
 B = TypeVar("B", bound=ColumnBatch)
 
@@ -196,6 +197,7 @@ class Delivery(Generic[R]):
         rows: what to store.
         alerts: conditions found.
         progress: one entry per partition.
+        supply: whose power has gone or come back.
     """
 
     topic: str
@@ -203,6 +205,7 @@ class Delivery(Generic[R]):
     rows: R
     alerts: list[Alert]
     progress: list[Progress]
+    supply: SupplyChanges = field(default_factory=SupplyChanges.none)
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import numpy as np
 
 from schemas.layout import Ints
 from schemas.readings import ReadingBatch
+from schemas.supply import LAST_GASP, POWER_UP
 from simulators.dispatch import Dispatch
-from simulators.outages import LAST_GASP, POWER_UP
 from simulators.randomness import Bits, draw, salt
 
 _MASK = (1 << 64) - 1

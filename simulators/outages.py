@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from schemas.layout import Ints, Mask
 from schemas.readings import ReadingBatch
+from schemas.supply import LAST_GASP, POWER_UP
 from simulators.columns import fixed_text, instants
 from simulators.faults import FaultClass
 from simulators.grid import Grid
@@ -18,8 +19,7 @@ from simulators.schedule import Event, Events
 _FIRST_BACK = 0.6
 #: Share of meters whose capacitor lasts for a message when power goes (utilities report 80 to 95 %).
 _LAST_GASP_SHARE = 0.85
-_LAST_GASP, _POWER_UP = salt("last gasp"), salt("power up")
-LAST_GASP, POWER_UP = "last_gasp", "power_up"
+_LAST_GASP = salt("last gasp")
 
 
 def restorations(events: Events, grid: Grid) -> Events:

@@ -27,6 +27,10 @@ from sinks import alert_sql as sql
 Head = tuple[str, str, str]
 
 
+#: Elements of which it is known where they stand.
+_PLACED = ("meter", *LEVELS, "region")
+
+
 class Page:
     """The ledger inside one transaction; nobody else changes alerts while it is open.
 
@@ -49,9 +53,8 @@ class Page:
         return {(state.element, state.kind, state.condition): state for state in found}
 
     async def places(self, elements: Iterable[str]) -> dict[str, Place]:
-        """Return where meters stand, by element."""
-        names = [element.removeprefix("meter/") for element in elements if element.startswith("meter/")]
-        rows = await (await self._connection.execute(sql.PLACES, (names,))).fetchall()
+        """Return where meters and other elements of the grid stand, by element."""
+        rows = await (await self._connection.execute(sql.PLACES, _by_level(elements, _PLACED))).fetchall()
         return {element: Place(*place) for element, *place in rows}
 
     async def related(self, heads: Collection[Head]) -> list[AlertState]:
@@ -60,10 +63,7 @@ class Page:
 
     async def meters_below(self, elements: Iterable[str]) -> dict[str, int]:
         """Return how many meters there are below some elements of the grid."""
-        names: dict[str, list[str]] = {level: [] for level in LEVELS}
-        for element in elements:
-            level, _, name = element.partition("/")
-            names[level].append(name)
+        names = _by_level(elements, LEVELS)
         return dict(await (await self._connection.execute(sql.METERS_BELOW, names)).fetchall())
 
     async def standing(self, after: str, limit: int) -> list[AlertState]:
@@ -112,6 +112,15 @@ class Page:
             rows = await (await self._connection.execute(query, parameters)).fetchall() if mine else []
             found |= {alert_id: Calm(*said) for alert_id, *said in rows}
         return found
+
+    async def restored(self, states: Sequence[AlertState]) -> dict[str, datetime]:
+        """Return when power was back, of alerts of outages none of which lasts; of what was none, when it was seen."""
+        if not states:
+            return {}
+        asked = zip(*((state.alert_id, state.element, state.first_seen) for state in states), strict=True)
+        rows = await (await self._connection.execute(sql.RESTORED, [list(column) for column in asked])).fetchall()
+        seen = {state.alert_id: state.last_seen for state in states}
+        return {alert_id: ended_at or seen[alert_id] for alert_id, ended_at in rows}
 
     async def silences(self, now: datetime) -> list[Silence]:
         """Return what is silenced now or will be."""
@@ -210,3 +219,12 @@ class AlertLedger:
         except psycopg.OperationalError as error:
             await self.close()
             raise ServiceUnavailable("database", error) from error
+
+
+def _by_level(elements: Iterable[str], levels: Iterable[str]) -> dict[str, list[str]]:
+    """Return the names of elements by the level of the grid that they are of; those of others are left out."""
+    names: dict[str, list[str]] = {level: [] for level in levels}
+    for element in elements:
+        level, _, name = element.partition("/")
+        names.get(level, []).append(name)
+    return names

@@ -30,11 +30,34 @@ CROSS JOIN LATERAL (
 """  # noqa: S608
 PLACES = """
 SELECT 'meter/' || m.meter_number, s.region, s.name, f.name, t.name
-FROM unnest(%s::text[]) AS wanted (meter_number)
+FROM unnest(%(meter)s::text[]) AS wanted (meter_number)
 JOIN smart_meters m USING (meter_number)
 JOIN transformers t USING (transformer_id)
 LEFT JOIN feeders f USING (feeder_id)
 LEFT JOIN substations s USING (substation_id)
+UNION ALL
+SELECT 'transformer/' || t.name, s.region, s.name, f.name, t.name
+FROM unnest(%(transformer)s::text[]) AS wanted (name)
+JOIN transformers t USING (name)
+LEFT JOIN feeders f USING (feeder_id)
+LEFT JOIN substations s USING (substation_id)
+UNION ALL
+SELECT 'feeder/' || f.name, s.region, s.name, f.name, NULL
+FROM unnest(%(feeder)s::text[]) AS wanted (name)
+JOIN feeders f USING (name)
+LEFT JOIN substations s USING (substation_id)
+UNION ALL
+SELECT 'substation/' || s.name, s.region, s.name, NULL, NULL
+FROM unnest(%(substation)s::text[]) AS wanted (name) JOIN substations s USING (name)
+UNION ALL
+SELECT 'region/' || name, name, NULL, NULL, NULL FROM unnest(%(region)s::text[]) AS wanted (name)
+"""
+# Alerts of outages none of which lasts, each with the end of the last one, null where it turned out to be none.
+RESTORED = """
+SELECT a.alert_id, max(o.ended_at) FILTER (WHERE NOT o.withdrawn)
+FROM unnest(%s::text[], %s::text[], %s::timestamptz[]) AS a (alert_id, element, first_seen)
+LEFT JOIN grid_outages o ON o.element = a.element AND o.dark_by >= a.first_seen - interval '1 day'
+GROUP BY a.alert_id HAVING NOT coalesce(bool_or(NOT o.withdrawn AND o.ended_at IS NULL), false)
 """
 # Alerts without a parent, and those of groups, that stand below the same head of the grid.
 RELATED = f"""

@@ -20,6 +20,7 @@ from schemas.layout import Ints, Mask
 from schemas.meter_class import Codes, class_codes, status_codes
 from schemas.registry import RegistryEntry
 from schemas.rejected import Rejected
+from schemas.supply import SupplyChanges
 from schemas.windows import EN_50160, UNCLASSIFIED, WINDOW_LENGTHS_S
 from sinks.sink import BeforeCommit
 
@@ -52,6 +53,8 @@ class MemoryStore:
         said: the same -> code of its flag, failed rules, warned rules.
         why: the same -> its explanation, of readings worth watching.
         windows: (transformer, class, length [s], start [us]) -> totals, and extremes or None, as a dictionary.
+        gaps: (meter number, newest reading with power [s]) -> first sign that it is gone and return [s] (0: none),
+            interval [s], code of the cause. Late readings cut none of them.
         rejected: reject id -> what was rejected.
         alerts: ids of alerts.
         positions: (topic, topic id, partition) -> where it stands.
@@ -66,6 +69,7 @@ class MemoryStore:
         self.readings: dict[tuple[str, int], dict[str, object]] = {}
         self.said: dict[tuple[str, int], tuple[int, int, int]] = {}
         self.why: dict[tuple[str, int], Explanation] = {}
+        self.gaps: dict[tuple[str, int], tuple[int, ...]] = {}
         self.rejected: dict[str, Rejected] = {}
         self.alerts: set[str] = set()
         self.positions: dict[tuple[str, str, int], Position] = {}
@@ -151,6 +155,7 @@ class MemoryStore:
         self.readings = readings
         self._note(delivery.rows.where(stored.fresh))
         self._add_windows(delivery.rows, stored)
+        self._add_supply(delivery.supply)
         self.alerts.update(alert.alert_id for alert in delivery.alerts)
         for step in delivery.progress:
             key = (delivery.topic, delivery.topic_id, step.partition)
@@ -160,6 +165,15 @@ class MemoryStore:
         if failure is not None:
             raise failure.error
         return stored
+
+    def _add_supply(self, changes: SupplyChanges) -> None:
+        """Let what is told of each meter take the place of its open gap."""
+        told = set(changes.meter_number.tolist())
+        self.gaps = {key: gap for key, gap in self.gaps.items() if gap[1] or key[0] not in told}
+        columns = (getattr(changes, name).tolist() for name in ("lit_s", "dark_s", "back_s", "interval_s", "cause"))
+        for name, lit_s, *gap in zip(changes.meter_number.tolist(), *columns, strict=True):
+            if lit_s:
+                self.gaps[name, lit_s] = tuple(gap)
 
     def _add(self, delivery: Delivery[Rows]) -> tuple[Stored, dict[tuple[str, int], dict[str, object]]]:
         """Return the verdict on each row, and the readings with those added that are new."""

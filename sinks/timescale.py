@@ -24,6 +24,7 @@ from sinks.journal import PostgresJournal
 from sinks.meter_book import PLACES_LOCK
 from sinks.readings_table import READINGS
 from sinks.sink import BeforeCommit
+from sinks.supply_table import write_supply
 from sinks.windows_writer import WindowWriter
 
 
@@ -111,8 +112,9 @@ class TimescaleStore(PostgresJournal[Rows]):
         await self._windows.foresee(connection, delivery)
 
     async def _follow(self, connection: psycopg.AsyncConnection, delivery: Delivery[Rows], stored: Stored) -> None:
-        """Write what new readings add to their windows, and why some of them are worth watching."""
+        """Write what new readings add to their windows, who has lost power by them, and why some are worth watching."""
         await self._windows.write(connection, delivery, stored.fresh)
+        await write_supply(connection, delivery, stored.fresh)
         fresh = delivery.rows.where(stored.fresh)
         worth_watching = fresh.where(fresh.why.astype(bool))
         if len(worth_watching):

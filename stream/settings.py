@@ -18,6 +18,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from processors.judge import Judging
+from processors.outages import OutageRules
 from processors.validate import Limits
 from schemas.errors import ConfigurationError
 from sinks.upkeep import Retention
@@ -131,6 +132,29 @@ class EstimateSettings(_Group):
     pause_s: PositiveFloat = Field(default=5.0, description="how often what has become due is looked for")
 
 
+class OutageSettings(_Group):
+    """When an element of the grid is without power; `processors.outages.OutageRules` says why so."""
+
+    share: float = Field(default=0.65, gt=0, le=1, description="of its meters, dark at the same moment")
+    least: int = Field(default=2, ge=2, description="so many meters at least")
+    parts: float = Field(
+        default=0.8, gt=0, le=1, description="of the elements below it, each with half its meters dark"
+    )
+    told: float = Field(
+        default=0.1, ge=0, le=1, description="of a region's meters, by their own word; else its feed failed"
+    )
+    left: float = Field(default=0.05, ge=0, lt=1, description="of its meters, that may never come back")
+    slack_s: NonNegativeInt = Field(default=60, description="how far clocks of meters may be apart [s]")
+    settle_s: float = Field(
+        default=10.0, ge=0, description="what comes within so short a time is explained together [s]"
+    )
+
+    @property
+    def rules(self) -> OutageRules:
+        """The same for the processors."""
+        return OutageRules(**self.model_dump(exclude={"settle_s"}))
+
+
 class RetentionSettings(_Group):
     """How long rows are kept; 0 is for ever. What is dropped is a week older still: Kafka may still have its record."""
 
@@ -216,6 +240,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     scoring: ScoringSettings = ScoringSettings()
     estimates: EstimateSettings = EstimateSettings()
+    outages: OutageSettings = OutageSettings()
     retention: RetentionSettings = RetentionSettings()
     feed: FeedSettings = FeedSettings()
     models: ModelSettings = ModelSettings()

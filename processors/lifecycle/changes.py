@@ -48,6 +48,11 @@ def condition_of(sign: Alert) -> Condition:
     return Condition.BELOW if sign.measured < sign.expected else Condition.PRESENT
 
 
+def customers_of(sign: Alert) -> int:
+    """Return how many customers a sign says are affected: one, unless it counts them."""
+    return round(sign.measured) if sign.kind is AlertKind.OUTAGE else 1
+
+
 def take(sign: Alert, before: AlertState | None, rules: AlertRules, place: Place = NOWHERE) -> AlertNews:
     """Say what a sign makes of the newest alert of its key.
 
@@ -166,7 +171,8 @@ def _open(sign: Alert, rules: AlertRules, place: Place) -> AlertNews:
         condition=condition,
         element=sign.element,
         status=Status.OPEN,
-        severity=severity_of(sign.severity, sign.kind, 1, rules),
+        severity=severity_of(sign.severity, sign.kind, customers_of(sign), rules),
+        customers=customers_of(sign),
         sequence=1,
         first_seen=sign.occurred_at,
         last_seen=sign.occurred_at,
@@ -217,8 +223,10 @@ def faded(state: AlertState, at: datetime, damping: Damping) -> float:
 def _seen(sign: Alert, before: AlertState, rules: AlertRules) -> dict[str, Any]:
     """Return what one more sign says; what was measured last is shown, whatever order signs come in."""
     last_seen, first_seen = max(before.last_seen, sign.occurred_at), min(before.first_seen, sign.occurred_at)
-    raised = severity_of(higher(before.severity, sign.severity), sign.kind, before.customers, rules)
+    customers = max(before.customers, customers_of(sign))
+    raised = severity_of(higher(before.severity, sign.severity), sign.kind, customers, rules)
     seen: dict[str, Any] = {
+        "customers": customers,
         "count": before.count + 1,
         "first_seen": first_seen,
         "last_seen": last_seen,

@@ -17,8 +17,10 @@ class KindRules(_Group):
     """One kind of alert."""
 
     action: str = Field(min_length=1, description="what to do first")
-    ends: Literal["calm", "quiet"] = Field(
-        default="calm", description="`calm`: when normal readings have come; `quiet`: when no sign has come for hold_s"
+    ends: Literal["calm", "quiet", "restored"] = Field(
+        default="calm",
+        description="`calm`: when normal readings have come; `quiet`: when no sign has come for hold_s; "
+        "`restored`: when power is back",
     )
     calm_readings: PositiveInt = Field(default=4, description="so many normal readings in a row end it")
     hold_s: NonNegativeFloat = Field(default=300.0, description="it stands at least so long after it was last seen")

@@ -154,8 +154,11 @@ class Desk:
         calm = await page.calm(
             [state for state in single if self._rules.kind[state.kind].ends == "calm"], self._needed, self._warning
         )
+        restored = await page.restored([state for state in single if self._rules.kind[state.kind].ends == "restored"])
         for state in single:
-            if self._rules.kind[state.kind].ends == "quiet":
+            if state.alert_id in restored:
+                turn.note(changes.clear(state, restored[state.alert_id]))
+            elif self._rules.kind[state.kind].ends == "quiet":
                 turn.note(changes.expire(state, now, self._rules))
             elif state.alert_id in calm:
                 turn.note(changes.settle(state, calm[state.alert_id], self._rules))

@@ -13,6 +13,7 @@ COMMANDS = {
     "simulate": ("stream.cli.simulate", "simulate", "Publish invented readings and ticks whose every fault is known."),
     "replay": ("stream.cli.replay", "replay", "Publish a recorded file through MQTT."),
     "latest": ("stream.cli.latest", "latest", "Show the newest reading of meters."),
+    "grid": ("stream.cli.grid", "grid", "What is without power, and how reliable the grid was."),
     "alerts": ("stream.cli.alerts", "alerts", "Watch alerts and act on them."),
     "models": ("stream.cli.models", "models", "Train models that score readings, and say which one serves."),
     "market": ("stream.cli.market", "market", "Clear auctions, and ask what prices did."),

@@ -25,7 +25,8 @@ from schemas.markets import Markets
 from schemas.rejected import Rejected
 from schemas.tick_rows import TickRows
 from schemas.ticks import TickBatch
-from stream.worker.intake import Begun, Effects, Intake, Record, Taken, due_rejects, due_rows, progress_of
+from stream.worker.cut import due_rejects, due_rows, progress_of
+from stream.worker.intake import Begun, Effects, Intake, Record, Taken
 
 Consult = Callable[[TickBatch, TickPast], Opinion]
 

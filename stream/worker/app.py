@@ -119,6 +119,7 @@ def build_app(
     bars = OutboxPublisher(producer, sinks.bars, MARKET_BARS.name, lambda bar: f"{bar.market}/{bar.symbol}", behind)
     app.task(bars.run)
     app.task(OutboxPublisher(producer, sinks.neighbours, ALERT_SIGNS.name, lambda sign: sign.element, behind).run)
+    app.task(OutboxPublisher(producer, sinks.outages, ALERT_SIGNS.name, lambda sign: sign.element).run)
     app.task(rules.run)
     upkeep = partial(keep_up, endpoints.database_url, settings.retention.kept)
     app.task(partial(again_and_again, upkeep, _UPKEEP_S))

@@ -27,6 +27,7 @@ from processors.keyed_state import KeyedState
 from schemas.delivery import Delivery, Position, Stored, StoredRows
 from schemas.errors import DatabaseBehind, MeterstreamError, OffsetConflict, RowsRefused, ServiceUnavailable
 from schemas.layout import Positions
+from schemas.supply import SupplyChanges
 from sinks.sink import Journal
 from stream.backoff import Backoff
 from stream.metrics import WorkerMetrics
@@ -186,6 +187,7 @@ class Deliverer(Generic[S, R]):
             rows=type(due[0].rows).concat([item.rows for item in due]),
             alerts=[alert for item in due for alert in item.alerts],
             progress=[item.progress for item in due],
+            supply=SupplyChanges.concat([item.supply for item in due]),
         )
         rejected = [item for part in due for item in part.rejected]
 

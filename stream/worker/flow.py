@@ -14,6 +14,7 @@ from processors.opinion import Onsets, Opinion, onsets
 from processors.peers import Before, Neighbours, compare
 from processors.record_sources import Runs
 from processors.state import MeterState
+from processors.supply import Signs, SupplyWatch, signs_of
 from processors.validate import FAILURES, Limits, validate
 from processors.vee.check import Findings, check
 from processors.vee.rule_set import RuleSet
@@ -23,8 +24,10 @@ from schemas.layout import Ints, Mask, Positions
 from schemas.quality import stronger
 from schemas.readings import ReadingBatch
 from schemas.rejected import Rejected
+from schemas.supply import SupplyChanges
 from stream.vee.rule_book import own_rules
-from stream.worker.intake import Begun, Effects, Intake, Record, Taken, due_rejects, due_rows, progress_of
+from stream.worker.cut import due_rejects, due_rows, progress_of
+from stream.worker.intake import Begun, Effects, Intake, Record, Taken
 
 #: What models say of readings. It depends on a reading and its meter's past alone, and changes nothing that judgement
 #: goes by, so that a replay may run with other models.
@@ -57,6 +60,7 @@ class Step:
         rejected: each with the offset of its record.
         rejected_at: int64[r], those offsets.
         sources: where its records come from.
+        supply: whose power has gone or come back.
     """
 
     partition: int
@@ -75,6 +79,7 @@ class Step:
     rejected: list[Rejected]
     rejected_at: Ints
     sources: Runs
+    supply: SupplyChanges
 
 
 class PartitionFlow(Intake[ReadingBatch, MeterState]):
@@ -112,6 +117,12 @@ class PartitionFlow(Intake[ReadingBatch, MeterState]):
         self._judging = judging
         self._consult = consult
         self._rules = rules
+        self._supply = SupplyWatch(state)
+
+    def resume(self, start: int, position: Position) -> None:
+        """Begin where the group or, if that is behind, the database stands."""
+        super().resume(start, position)
+        self._supply.resume(position.watermark_us)
 
     def begin(self, records: Sequence[Record]) -> Begun[Step] | None:
         """Read records in order; those already processed are passed over.
@@ -122,17 +133,20 @@ class PartitionFlow(Intake[ReadingBatch, MeterState]):
         taken = self._take(records)
         if taken is None:
             return None
-        taken = taken.without(validate(taken.batch, taken.arrived_us, self._limits), FAILURES, self._source)
+        codes, whole = validate(taken.batch, taken.arrived_us, self._limits), taken
+        taken = whole.without(codes, FAILURES, self._source)
         rows = self.state.rows(taken.batch.meter_number)
-        return Begun(rows, partial(self._judge, first_offset, taken, rows))
+        signs = signs_of(whole.batch, codes, whole.arrived_us, whole.offset, rows, self.state)
+        return Begun(rows, partial(self._judge, first_offset, taken, rows, signs))
 
     def process(self, records: Sequence[Record]) -> Step | None:
         """Read and judge records in order, by what is known of the registry already."""
         begun = self.begin(records)
         return begun.finish() if begun else None
 
-    def _judge(self, first_offset: int, taken: Taken[ReadingBatch], rows: Positions) -> Step:
+    def _judge(self, first_offset: int, taken: Taken[ReadingBatch], rows: Positions, signs: Signs) -> Step:
         batch = taken.batch
+        supply = self._supply.take(signs, self._seen(signs.row, signs.offset))
         seen = self._seen(rows, taken.offset)
         findings = self._check(taken, rows, seen)
         before = Before.of(self.state, rows)
@@ -158,6 +172,7 @@ class PartitionFlow(Intake[ReadingBatch, MeterState]):
             taken.rejected,
             taken.rejected_at,
             taken.runs,
+            supply,
         )
 
     def _check(self, taken: Taken[ReadingBatch], rows: Positions, seen: Mask | None) -> Findings:
@@ -209,4 +224,4 @@ def effects(step: Step, state: MeterState, position: Position, lost_records: int
     progress = progress_of(step, position, int(marks[-1]), len(rows), len(rejected), lost_records, step.sources)
     alerts = raise_alerts(step.batch, step.judgement, step.arrived_us, due, step.neighbours)
     alerts += model_alerts(step.batch, step.judgement, step.opinion.score, step.onsets, step.arrived_us, due)
-    return Effects(rows, rejected, alerts, progress)
+    return Effects(rows, rejected, alerts, progress, step.supply.where(step.supply.offset >= position.next_offset))

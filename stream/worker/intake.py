@@ -1,21 +1,21 @@
-"""What every partition's flow does first: take records, decode them, set aside what cannot be true; and last: cut."""
+"""What every partition's flow does first: take records, decode them, set aside what cannot be true."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
 from processors.keyed_state import SHARD_ROWS, KeyedState
-from processors.record_sources import Runs, changes, name_of, runs
+from processors.record_sources import Runs, name_of, runs
 from processors.validate import Codes
 from schemas import json_writer
 from schemas.alerts import Alert
 from schemas.codec import decode
 from schemas.delivery import Position, Progress, StoredRows
-from schemas.errors import StepMissing
 from schemas.layout import ColumnBatch, Ints, Mask, Positions, instant_of
 from schemas.rejected import Reason, Rejected
+from schemas.supply import SupplyChanges
 
 B = TypeVar("B", bound=ColumnBatch)
 S = TypeVar("S", bound=KeyedState)
@@ -67,6 +67,9 @@ class Flow(Protocol):
     @property
     def state(self) -> KeyedState:
         """The partition's state."""
+
+    def resume(self, start: int, position: Position) -> None:
+        """Begin where the group or, if that is behind, the database stands."""
 
     def begin(self, records: Sequence["Record"]) -> "Begun[Any] | None":
         """Read records in order; None when all had been processed before."""
@@ -192,6 +195,10 @@ class Intake(Generic[B, S]):
         self._kind = kind
         self._shard_offset = shard_offset
 
+    def resume(self, start: int, position: Position) -> None:
+        """Begin where the group or, if that is behind, the database stands."""
+        self.next_offset = min(start, position.next_offset)
+
     def _take(self, records: Sequence[Record]) -> Taken[B] | None:
         """Decode records in order, passing over those already processed; None when all had been."""
         records = [record for record in records if record.offset >= self.next_offset]
@@ -241,12 +248,14 @@ class Effects(Generic[R]):
         rejected: what is to be published as rejected.
         alerts: what is to be published as alerts.
         progress: how far this moves the partition.
+        supply: whose power has gone or come back.
     """
 
     rows: R
     rejected: list[Rejected]
     alerts: list[Alert]
     progress: Progress
+    supply: SupplyChanges = field(default_factory=SupplyChanges.none)
 
     def without(self, refused: Mask, topic: str, cause: str) -> "Effects[R]":
         """Return the same with some rows rejected, because the database will not have them."""
@@ -254,46 +263,4 @@ class Effects(Generic[R]):
             return self
         rejected = self.rows.as_rejected(topic, refused, Reason.STORE_REFUSED, cause)
         progress = replace(self.progress, rejected=self.progress.rejected + len(rejected))
-        return Effects(self.rows.where(~refused), self.rejected + rejected, self.alerts, progress)
-
-
-def due_rows(step: AnyStep, position: Position) -> Mask | None:
-    """Say which rows of a step the database does not have yet; None where it has the whole step.
-
-    Raises:
-        StepMissing: an earlier step never took effect; going on would lose its records.
-    """
-    if step.first_offset > position.next_offset:
-        raise StepMissing(step.partition, position.next_offset, step.first_offset)
-    if step.next_offset <= position.next_offset:
-        return None
-    return np.asarray(step.offset >= position.next_offset)
-
-
-def due_rejects(step: AnyStep, position: Position) -> list[Rejected]:
-    """Return what a step rejected at offsets that the database does not have yet."""
-    return [item for item, at in zip(step.rejected, step.rejected_at, strict=True) if at >= position.next_offset]
-
-
-def progress_of(
-    step: AnyStep,
-    position: Position,
-    watermark_us: int,
-    rows: int,
-    rejected: int,
-    lost_records: int,
-    sources: Runs = (),
-) -> Progress:
-    """Return how far a step moves its partition; `sources` are runs of its records."""
-    changed = changes(sources, position.source, position.next_offset)
-    return Progress(
-        partition=step.partition,
-        expected=position.next_offset,
-        next_offset=step.next_offset,
-        watermark_us=watermark_us,
-        readings=rows + rejected,
-        rejected=rejected,
-        lost_records=lost_records,
-        source=changed[-1][1] if changed else position.source,
-        sources=changed,
-    )
+        return Effects(self.rows.where(~refused), self.rejected + rejected, self.alerts, progress, self.supply)

@@ -40,6 +40,7 @@ class Sinks:
         latest_ticks: newest ticks.
         bars: where closed bars are found.
         neighbours: where prices far from their neighbours' are found.
+        outages: where outages of the grid are found.
     """
 
     store: Store
@@ -51,6 +52,7 @@ class Sinks:
     latest_ticks: Latest[TickRows]
     bars: Outbox[Bar]
     neighbours: Outbox[Alert]
+    outages: Outbox[Alert]
 
 
 def described_by(store: Store) -> Describe:

@@ -18,6 +18,7 @@ from sinks.bars_outbox import BarOutbox
 from sinks.migrations import migrate
 from sinks.missing_outbox import MissingOutbox
 from sinks.neighbours_outbox import NeighboursOutbox
+from sinks.outages_outbox import OutagesOutbox
 from sinks.redis import MARKET_PREFIX, TICK, RedisLatest
 from sinks.redis_windows import RedisWindows
 from sinks.rule_ledger import keep_rule_set
@@ -103,6 +104,7 @@ def _sinks(settings: Settings, endpoints: Endpoints, markets: Markets) -> Sinks:
         latest_ticks=RedisLatest(redis, expiry_s=settings.redis_expiry_s, prefix=MARKET_PREFIX, field=TICK),
         bars=BarOutbox(database, lateness_s=lateness_s),
         neighbours=NeighboursOutbox(database, lateness_s=lateness_s),
+        outages=OutagesOutbox(database, settings.outages.rules, settings.outages.settle_s),
     )
 
 

@@ -193,7 +193,7 @@ class Worker:
             flow = self._restore(partition)
             start = await self._deliverer.patiently(partial(self._gaps.start, partition))
             position = await self._deliverer.position(partition, start)
-            flow.next_offset = min(start, position.next_offset)
+            flow.resume(start, position)
         return flow
 
     async def _complete(self, partition: int, fetched: list[Record], expected: int) -> tuple[list[Record], int]:

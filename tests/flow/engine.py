@@ -100,7 +100,7 @@ class Engine:
             state, offsets = checkpoint.restore(saved, TOPIC_ID, MeterState)
             flow = PartitionFlow(TOPIC, partition, state, offsets, Limits(), JUDGING, consult=self.consult)
             position = await self.deliverer.position(partition, self.committed[partition])
-            flow.next_offset = min(self.committed[partition], position.next_offset)
+            flow.resume(self.committed[partition], position)
             self.flows[partition] = flow
         return self.flows[partition]
 
@@ -138,6 +138,7 @@ class Engine:
             "readings": store.readings,
             "flags and rules": store.said,
             "windows": store.windows,
+            "gaps in supply": store.gaps,
             "alerts in the database": store.alerts,
             "alerts": {alert.alert_id: alert for alert in self.outbox.alerts},
             "rejected": {item.reject_id: (item.reason, item.payload) for item in self.outbox.rejected},

@@ -168,3 +168,13 @@ def test_signs_of_one_standing_alert_add_up_in_any_order(minutes: list[int]) -> 
     one, other = all_of(minutes), all_of(sorted(minutes))
     ignored = {"alert_id", "message"}
     assert one.model_dump(exclude=ignored) == other.model_dump(exclude=ignored)
+
+
+def test_a_sign_that_counts_customers_makes_its_alert_as_severe_as_they_are_many() -> None:
+    said = {"kind": AlertKind.OUTAGE, "unit": "customers", "expected": 0.0}
+    first = changes.take(sign(0, "feeder/F1", measured=9.0, **said), None, RULES).alert
+    assert (first.customers, first.severity) == (9, Severity.WARNING)
+    grown = changes.take(sign(1, "feeder/F1", measured=2_000.0, **said), first, RULES)
+    assert (grown.change, grown.alert.customers, grown.alert.severity) == (Change.UPDATED, 2_000, Severity.CRITICAL)
+    shrunk = changes.take(sign(2, "feeder/F1", measured=1_500.0, **said), grown.alert, RULES)
+    assert shrunk.alert.customers == 2_000
