@@ -63,6 +63,7 @@ def snapshot(stack: LocalStack) -> dict[str, list[tuple[Any, ...]]]:
             "FROM window_aggregates ORDER BY 1, 2, 3",
         ),
         "alerts": query(stack, "SELECT alert_id, measured, expected FROM alert_signs ORDER BY 1"),
+        "gaps": query(stack, "SELECT meter_id, lit_at, back_at FROM supply_gaps ORDER BY 1, 2"),
     }
 
 
@@ -105,6 +106,7 @@ def check_against_input(found: dict[str, list[tuple[Any, ...]]], readings: Input
     """Rows and windows equal a plain recomputation that shares no code with the engine."""
     stored = {(meter, moment): (energy, voltage) for meter, moment, energy, voltage, *_ in found["readings"]}
     assert stored == readings.rows
+    assert found["gaps"] == [], "every meter has had power all the time"
     energy: dict[tuple[int, datetime], Fraction] = defaultdict(Fraction)
     count: dict[tuple[int, datetime], int] = defaultdict(int)
     for (_, moment), (value, _) in readings.rows.items():
