@@ -55,11 +55,11 @@ class KeyedState:
         """Return the row of one key, or None for one never seen."""
         return self._row_of.get(key)
 
-    def rows(self, keys: pa.StringArray) -> Positions:
+    def rows(self, keys: pa.StringArray | pa.DictionaryArray) -> Positions:
         """Return the row of each key; keys never seen get rows in order of first appearance.
 
         Args:
-            keys: text[n].
+            keys: text[n]; a dictionary of them is in the order of first appearance, each in it once.
 
         Returns: intp[n].
         """
@@ -72,7 +72,7 @@ class KeyedState:
         rows: Positions = np.asarray(found, dtype=np.intp)[encoded.indices.to_numpy()]
         return rows
 
-    def find(self, keys: pa.StringArray) -> Positions:
+    def find(self, keys: pa.StringArray | pa.DictionaryArray) -> Positions:
         """Return the row of each key, intp[n]; -1 for one never seen, which stays unknown."""
         encoded = keys.dictionary_encode()
         found = [self._row_of.get(name, -1) for name in encoded.dictionary.to_pylist()]

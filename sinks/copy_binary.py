@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 _HEADER = b"PGCOPY\n\xff\r\n\0" + b"\0" * 8
 _TRAILER = b"\xff\xff"
@@ -62,30 +61,43 @@ def text(column: pa.Array) -> CopyColumn:
     """Describe an Arrow column of texts with nulls."""
     if column.null_count == len(column):
         return CopyColumn(np.zeros(len(column), dtype="S1"), np.full(len(column), -1, dtype=np.int32), None)
-    binary = column.cast(pa.binary())
-    length = pc.fill_null(pc.binary_length(binary), -1).to_numpy(zero_copy_only=False).astype(np.int32)
-    widest = max(int(length.max()), 1)
-    return CopyColumn(np.asarray(pc.fill_null(binary, b"").to_pylist(), dtype=f"S{widest}"), length, None)
+    # Most texts come again and again: each is made a Python object once.
+    found = column.cast(pa.binary()).dictionary_encode()
+    words = [*found.dictionary.to_pylist(), b""]
+    which = found.indices.fill_null(len(words) - 1).to_numpy(zero_copy_only=False)
+    length = np.array([*map(len, words[:-1]), -1], dtype=np.int32)
+    return CopyColumn(np.array(words, dtype=f"S{max(int(length.max()), 1)}")[which], length[which], None)
 
 
-def encode(columns: list[CopyColumn]) -> bytes:
+def encode(columns: list[CopyColumn]) -> memoryview:
     """Return all rows as one binary COPY stream; rows of the same layout stand together.
 
     Args:
         columns: in the order of the COPY's column list, all of length n.
     """
-    parts = [_HEADER]
-    for rows in _layouts(columns):
-        lengths = [int(column.length[rows[0]]) for column in columns]
-        record = np.empty(len(rows), dtype=_record_type(columns, lengths))
-        record["fields"] = len(columns)
-        for position, (column, length) in enumerate(zip(columns, lengths, strict=True)):
-            record[f"l{position}"] = length
-            if length > 0:
-                values = column.values[rows]
-                record[f"v{position}"] = values if column.kind else values.astype(f"S{length}")
-        parts.append(record.tobytes())
-    return b"".join([*parts, _TRAILER])
+    layouts = [(rows, [int(column.length[rows[0]]) for column in columns]) for rows in _layouts(columns)]
+    types = [_record_type(columns, lengths) for _, lengths in layouts]
+    sizes = [len(rows) * kind.itemsize for (rows, _), kind in zip(layouts, types, strict=True)]
+    stream = np.empty(len(_HEADER) + sum(sizes) + len(_TRAILER), dtype=np.uint8)
+    stream[: len(_HEADER)] = np.frombuffer(_HEADER, dtype=np.uint8)
+    stream[-len(_TRAILER) :] = np.frombuffer(_TRAILER, dtype=np.uint8)
+    begin = len(_HEADER)
+    for (rows, lengths), kind, size in zip(layouts, types, sizes, strict=True):
+        _fill(stream[begin : begin + size].view(kind), columns, lengths, rows)
+        begin += size
+    return stream.data
+
+
+def _fill(
+    record: npt.NDArray[np.void], columns: list[CopyColumn], lengths: list[int], rows: npt.NDArray[np.intp]
+) -> None:
+    """Write rows of one layout where they are to stand."""
+    record["fields"] = len(columns)
+    for position, (column, length) in enumerate(zip(columns, lengths, strict=True)):
+        record[f"l{position}"] = length
+        if length > 0:
+            values = column.values[rows]
+            record[f"v{position}"] = values if column.kind else values.astype(f"S{length}")
 
 
 def _layouts(columns: list[CopyColumn]) -> list[npt.NDArray[np.intp]]:

@@ -190,7 +190,7 @@ class PostgresJournal(ABC, Generic[R]):
                 raise
 
 
-async def copy(connection: psycopg.AsyncConnection, statement: str, data: bytes) -> None:
+async def copy(connection: psycopg.AsyncConnection, statement: str, data: memoryview) -> None:
     """Copy a binary stream into a table."""
     async with connection.cursor() as cursor, cursor.copy(statement) as stream:
         await stream.write(data)

@@ -97,7 +97,22 @@ class SeriesState(KeyedState):
     model_episode: npt.NDArray[np.int8]
 
 
-def keys_of(batch: TickBatch) -> pa.StringArray:
-    """Return the key of each tick's series, text[n]: market, symbol and kind."""
-    kind = pc.fill_null(batch.column("kind"), "")
-    return pc.binary_join_element_wise(batch.column("market"), batch.column("symbol"), kind, SEPARATOR)
+def keys_of(batch: TickBatch) -> pa.DictionaryArray:
+    """Return the key of each tick's series, text[n] by first appearance: market, symbol and kind."""
+    named = (batch.column("market"), batch.column("symbol"), pc.fill_null(batch.column("kind"), ""))
+    columns = [column.dictionary_encode() for column in named]
+    code = np.zeros(len(batch), dtype=np.int64)
+    for column in columns:
+        code = code * max(len(column.dictionary), 1) + column.indices.to_numpy()
+    # Texts are joined once per series, not once per tick.
+    series = pa.array(code).dictionary_encode()
+    which, first = series.indices, _first(series.indices.to_numpy(), len(series.dictionary))
+    parts = [column.dictionary.take(column.indices.take(first)) for column in columns]
+    return pa.DictionaryArray.from_arrays(which, pc.binary_join_element_wise(*parts, SEPARATOR))
+
+
+def _first(which: npt.NDArray[np.int32], count: int) -> pa.Array:
+    """Return where each of so many numbers stands first."""
+    found = np.empty(count, dtype=np.int64)
+    found[which[::-1]] = np.arange(len(which))[::-1]
+    return pa.array(found)

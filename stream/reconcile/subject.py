@@ -92,4 +92,6 @@ def ticks(markets: Markets) -> Subject:
 
 
 def _tick_names(batch: TickBatch) -> pa.StringArray:
-    return pc.binary_join_element_wise(keys_of(batch), pa.array(batch.revisions).cast(pa.string()), SEPARATOR)
+    return pc.binary_join_element_wise(
+        keys_of(batch).cast(pa.string()), pa.array(batch.revisions).cast(pa.string()), SEPARATOR
+    )
