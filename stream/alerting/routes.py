@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
 from processors.routing import Route
 from schemas.errors import ConfigurationError
@@ -186,6 +186,11 @@ def load_routing(path: Path | None) -> Routing:
         return Routing()
     try:
         return Routing.model_validate(tomllib.loads(path.read_text()))
+    except ValidationError as error:
+        # Its own words hold what was given, which may be a secret in the wrong place.
+        found = error.errors(include_input=False, include_url=False)
+        said = (f"{'.'.join(map(str, item['loc'])) or 'the file'}: {item['msg']}" for item in found)
+        raise ConfigurationError(f"routes of alerts {path}: {'; '.join(said)}") from None
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"routes of alerts {path}: {error}") from error
 

@@ -299,6 +299,16 @@ def test_what_is_wrong_in_a_file_is_named(tmp_path: Path, before: str, now: str,
         load_routing(file)
 
 
+def test_a_secret_that_stands_in_the_file_is_refused_and_stays_unsaid(tmp_path: Path) -> None:
+    file = tmp_path / "routes.toml"
+    text = ROUTES.format(url="http://x", folder=tmp_path, port=25)
+    file.write_text(text.replace('{ env = "PAGER_KEY" }', f'"{SECRET}"'))
+    with pytest.raises(ConfigurationError, match=r"channel\.pager\.pagerduty\.key: ") as refused:
+        load_routing(file)
+    assert SECRET not in str(refused.value)
+    assert refused.value.__cause__ is None
+
+
 def test_a_secret_that_is_not_there_is_named_and_one_that_is_stays_unsaid(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
