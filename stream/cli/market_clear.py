@@ -23,6 +23,7 @@ _SHOWN = 20
 
 @click.command(
     "clear",
+    short_help="Price and volume where bids meet asks.",
     epilog="\b\nExamples:\n"
     "  meterstream market clear OfferAndDemandCurve_1_20090102.TXT --format omie\n"
     "  meterstream market clear auction.csv --rule lowest --json\n"

@@ -19,6 +19,7 @@ from stream.markets import load_markets
 
 @click.command(
     "labels",
+    short_help="Sources that label by the other side.",
     epilog="\b\nExamples:\n  meterstream market labels --since 7d\n  meterstream market labels --json",
 )
 @click.option("--since", type=Moment(), help="Of what was rejected from this time on. Default: all.")

@@ -18,6 +18,7 @@ _SHARES = (0.1, 1, 5, 10, 25, 50, 75, 90, 95, 99, 99.9, 100)
 
 @click.command(
     "duration",
+    short_help="How much of the time a price was reached.",
     epilog="\b\nExamples:\n"
     "  meterstream market duration aemo_nem/NSW1 --since 30d --above 300 --above 1000\n"
     "  meterstream market duration omie/ES --file PrecioMD_OMIE_20201022.txt --format omie",
@@ -57,6 +58,7 @@ def _durations_json(series: str, found: Durations) -> dict[str, object]:
 
 @click.command(
     "volatility",
+    short_help="Realised and EWMA volatility by day or hour.",
     epilog="\b\nExamples:\n"
     "  meterstream market volatility aemo_nem/NSW1 --since 14d\n"
     "  meterstream market volatility nordpool/SYS --per all --json",

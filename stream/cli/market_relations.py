@@ -18,6 +18,7 @@ _MEASURES = ("price", "change", "asinh")
 
 @click.command(
     "correlation",
+    short_help="How prices go together.",
     epilog="\b\nExamples:\n"
     "  meterstream market correlation aemo_nem/NSW1 aemo_nem/QLD1 aemo_nem/VIC1 --since 30d\n"
     "  meterstream market correlation omie/ES epex/FR --of asinh --every 1h",
@@ -63,6 +64,7 @@ def _pair(pair: Likeness) -> dict[str, object]:
 
 @click.command(
     "renewables",
+    short_help="How a price answers to sun and wind.",
     epilog="\b\nExamples:\n"
     "  meterstream market renewables aemo_nem/NSW1 --since 30d --window 288\n"
     "  meterstream market renewables nordpool/SYS --output nordpool/SYS.WIND/forecast "
@@ -73,7 +75,11 @@ def _pair(pair: Likeness) -> dict[str, object]:
 @click.option("--output", "output_name", metavar="SERIES", help="Renewable output. Default: MARKET/SYMBOL/renewable.")
 @click.option("--demand", "demand_name", metavar="SERIES", help="Default: MARKET/SYMBOL/demand.")
 @click.option(
-    "--window", type=click.IntRange(3), default=168, show_default=True, help="Intervals per fit; each is told once."
+    "--window",
+    type=click.IntRange(3),
+    default=168,
+    show_default=True,
+    help="Intervals per fit; fits told do not overlap.",
 )
 @questions
 def renewables_command(
