@@ -1,4 +1,4 @@
-"""Customer Impact: how many customers what is wrong touches. Outages are no event of the engine yet and not shown."""
+"""Customer Impact: how many customers what is wrong touches, who is without power, and how reliable the grid was."""
 
 from panels.board import Dashboard, Look, Panel, Step
 from panels.choices import ALERTS, CLASS, FEEDER, METERS, REGION
@@ -38,6 +38,30 @@ WHERE a.status IN ('open', 'acknowledged') AND a.parent_id IS NULL
 ORDER BY a.customers DESC, a.first_seen LIMIT 50""",
             width=24,
             links=(("element", "/d/meterstream-alerts?var-element=${__value.text:percentencode}"),),
+        ),
+        Panel(
+            "Outages",
+            Look.TABLE,
+            "The highest element that explains each; customers whose power is not back yet are without power.",
+            sql="""SELECT o.started_at AS since, o.element, o.region, o.customers,
+       count(*) FILTER (WHERE i.back_at IS NULL) AS "without power", round(sum(i.minutes)) AS "customer minutes",
+       o.ended_at AS until, o.cause AS "known by"
+FROM grid_outages o JOIN grid_interruptions i USING (outage_id)
+WHERE ('*' IN ($region) OR o.region IN ($region))
+  AND o.started_at <= $__timeTo() AND coalesce(o.ended_at, 'infinity') >= $__timeFrom()
+GROUP BY o.outage_id ORDER BY o.started_at DESC LIMIT 50""",
+            width=24,
+            links=(("element", "/d/meterstream-alerts?var-element=${__value.text:percentencode}"),),
+        ),
+        Panel(
+            "Reliability",
+            Look.TABLE,
+            "IEEE 1366 over the time shown: minutes without power and interruptions per customer, and their ratio.",
+            sql="""SELECT r.region, r.customers, r.outages, round(r.saidi_minutes::numeric, 2) AS "SAIDI min",
+       round(r.saifi::numeric, 4) AS "SAIFI", round(r.caidi_minutes::numeric, 1) AS "CAIDI min"
+FROM reliability($__timeFrom(), $__timeTo()) r
+WHERE '*' IN ($region) OR r.region IN ($region) ORDER BY r.saidi_minutes DESC""",
+            width=24,
         ),
         Panel(
             "Silent meters by feeder",

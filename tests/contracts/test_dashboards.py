@@ -66,6 +66,20 @@ INSERT INTO vee_values (meter_id, reading_time, version, kind, over_reading, con
                         method, confidence, nem12_quality, espi_quality, author, reason)
 SELECT meter_id, %s, 1, 'estimate', false, 1.0, 'estimated', 1, 'interpolate', 0.9, 'E', 1, 'a', 'r' FROM smart_meters
 """
+_DARK = """
+INSERT INTO supply_gaps (meter_id, lit_at, dark_at, back_at, interval_s, cause)
+SELECT meter_id, %(noon)s, %(noon)s, %(noon)s + interval '1 hour', 900, 'last_gasp' FROM smart_meters
+"""
+_OUTAGE = """
+WITH o AS (
+    INSERT INTO grid_outages (element_kind, element, region, started_at, dark_by, ended_at, cause, customers, told,
+                              found_at)
+    SELECT 'feeder', 'feeder/F0', region, %(noon)s, %(noon)s, %(noon)s + interval '1 hour', 'last_gasp', 9, 9, %(noon)s
+    FROM substations LIMIT 1
+    RETURNING outage_id
+)
+INSERT INTO grid_outage_meters SELECT outage_id, meter_id, lit_at FROM o CROSS JOIN supply_gaps
+"""
 _SILENCED = """
 INSERT INTO alert_silences (element, kind, begins_at, ends_at, by, reason)
 VALUES ('feeder/F0', NULL, now(), now() + interval '1 hour', 'me', 'line work')
@@ -161,6 +175,8 @@ def _findings(connection: psycopg.Connection[dict[str, object]]) -> None:
     connection.execute(_ESTIMATED, (_NOON + timedelta(minutes=7),))
     connection.execute(_REJECTED, (_NOON,))
     connection.execute(_SILENCED)
+    connection.execute(_DARK, {"noon": _NOON})
+    connection.execute(_OUTAGE, {"noon": _NOON})
     connection.execute("INSERT INTO smart_meters (meter_number) VALUES ('never')")
     connection.execute(
         "INSERT INTO hedges (region, starts_at, ends_at, quantity_mw) VALUES ('North', %s, %s, 0.01)", _SPAN
