@@ -32,6 +32,13 @@ _ALERTS: LiteralString = """
 SELECT 'alert/' || kind, substr(element, position('/' in element) + 1), occurred_at
   FROM alert_signs
  WHERE occurred_at > %(since)s AND occurred_at <= %(until)s AND (element LIKE 'market/%%') = %(markets)s
+   AND kind <> 'outage'
+"""
+# Of an outage one alert is raised, and each of its meters is what it says something of.
+_OUTAGES: LiteralString = """
+SELECT 'alert/outage', m.meter_number, o.dark_by
+  FROM grid_outages o JOIN grid_outage_meters USING (outage_id) JOIN smart_meters m USING (meter_id)
+ WHERE o.dark_by > %(since)s AND o.dark_by <= %(until)s AND NOT o.withdrawn
 """
 _REJECTS: LiteralString = """
 SELECT 'reject/' || reason, meter_number, payload, payload_encoding FROM rejected_readings
@@ -77,7 +84,7 @@ def gather(database_url: str, since: datetime, until: datetime, *, markets: bool
         ConfigurationError: it has not been migrated.
     """
     span = {"since": since, "until": until, "markets": markets}
-    flags, watched = ((_TICK_FLAGS,), _WATCHED_SYMBOLS) if markets else ((_FLAGS, _RULES), _WATCHED)
+    flags, watched = ((_TICK_FLAGS,), _WATCHED_SYMBOLS) if markets else ((_FLAGS, _RULES, _OUTAGES), _WATCHED)
     with connected(database_url) as connection:
         # A database of before ticks were stored has alerts at most.
         (stored,) = connection.execute("SELECT to_regclass('market_ticks') IS NOT NULL").fetchone() or (False,)
