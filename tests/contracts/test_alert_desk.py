@@ -18,7 +18,7 @@ from processors.lifecycle.silences import Silence
 from schemas.alert_events import AlertEvent, AlertState, Change, Status
 from schemas.alerts import Alert, AlertKind, Severity
 from schemas.errors import ServiceUnavailable
-from sinks import alert_sql
+from sinks import alert_sql, notifications_sql
 from sinks.alert_ledger import AlertLedger
 from sinks.alert_outbox import AlertOutbox
 from sinks.migrations import migrate
@@ -369,6 +369,16 @@ async def test_no_question_of_the_desk_reads_a_table_whole(bench: Bench) -> None
         alert_sql.BEREFT: (),
         alert_sql.CALM["meter"]: calm,
         alert_sql.UNPUBLISHED: (9,),
+        notifications_sql.UNROUTED: (9,),
+        notifications_sql.DROP: (due := {"channel": "pager", "now": NOON}),
+        notifications_sql.DUE: ("pager", NOON),
+        notifications_sql.OPEN_DIGEST: ("pager",),
+        notifications_sql.GATHER: due,
+        notifications_sql.OF_DIGEST: {"digest": 1, "limit": 9},
+        notifications_sql.SENT: {"number": 1, "now": NOON},
+        notifications_sql.HAND_OVER: (over := {**due, "to": "chat", "number": 1}),
+        notifications_sql.HAND_OVER_DUE: over,
+        notifications_sql.UNACKNOWLEDGED: (["critical"], NOON),
     }
     with psycopg.connect(bench.url, options=alert_sql.SESSION) as connection:
         for statement, parameters in asked.items():
