@@ -27,6 +27,8 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@# Where Python may not write beside the source, every start would compile all of it: three seconds of a worker's.
+	@$(BIN)/python -m compileall -q schemas processors models sinks simulators stream panels
 	@touch $@
 
 fmt: setup ## format, and mend what can be mended

@@ -177,6 +177,8 @@ class Worker:
             await self._settled()
             for partition in set(self._flows) - partitions:
                 self._drop(partition)
+            for partition in self._flows:
+                self._checkpoints.let_go(partition)
 
     async def _settled(self) -> None:
         """Wait for the delivery under way; its failure surfaces here."""
