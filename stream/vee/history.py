@@ -9,6 +9,7 @@ import numpy as np
 import psycopg
 
 from processors.vee.align import Grid, align, grid_of
+from processors.vee.catalogue import BY_ID
 from processors.vee.interval_series import IntervalSeries, slots
 from processors.vee.rule_set import RuleSet
 from schemas.errors import ConfigurationError
@@ -22,10 +23,12 @@ SELECT m.meter_id, m.meter_number, m.customer_class, m.status, m.transformer_id,
 FROM smart_meters m LEFT JOIN transformers t USING (transformer_id)
 WHERE %(meters)s::text[] IS NULL OR m.meter_number = ANY(%(meters)s) ORDER BY m.meter_number
 """
-# Estimates are made from what was measured or decided, never from estimates.
+# Estimates are made from what was measured or decided, never from estimates; a register told in another unit says
+# nothing of the energy since the one before.
 _KNOWN = """
 SELECT (extract(epoch FROM b.reading_time) * 1e6)::bigint,
-       CASE WHEN b.kind <> 'estimate' THEN b.consumption_kwh END, r.register_kwh, r.temperature_c,
+       CASE WHEN b.kind <> 'estimate' THEN b.consumption_kwh END,
+       CASE WHEN r.failed_rules & %(other_unit)s = 0 THEN r.register_kwh END, r.temperature_c,
        r.meter_id IS NOT NULL,
        b.kind = 'reject' OR b.kind IN ('reading', 'rerun') AND b.failed_rules & %(replaced)s <> 0
            OR b.kind = 'estimate' AND r.consumption_kwh IS NOT NULL AND r.quality_flag <> 'rejected',
@@ -151,7 +154,8 @@ class Histories:
 
     def read(self, meter: Meter) -> MeterHistory | None:
         """Return the intervals of a meter, None where it has too few readings to have a grid."""
-        rows = self._rows(_KNOWN, {"meter": meter.meter_id, "replaced": self._replaced})
+        masks = {"replaced": self._replaced, "other_unit": 1 << BY_ID["energy_unit"].bit}
+        rows = self._rows(_KNOWN, {"meter": meter.meter_id} | masks)
         if not rows:
             return None
         columns = [np.array(column) for column in zip(*rows, strict=True)]

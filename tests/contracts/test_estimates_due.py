@@ -156,6 +156,22 @@ async def test_a_gap_that_has_ended_is_estimated_once_it_is_due(life: Life) -> N
     life.agree()
 
 
+async def test_a_register_in_another_unit_does_not_become_energy(life: Life) -> None:
+    register = np.round(1_000 + np.cumsum(used(range(WEEKS))), 1)
+
+    async def send(hours: range, times: float = 1.0, failed: int = 0) -> None:
+        told = {"consumption_kwh": np.array(used(hours)) * times, "register_kwh": register[list(hours)] * times}
+        await life.send(hours, failed=failed, **{name: of.tolist() for name, of in told.items()})
+
+    await send(range(GAP.start))
+    await send(GAP, 1_000.0, 1 << BY_ID["energy_unit"].bit)
+    await send(range(GAP.stop, WEEKS))
+    await life.estimate()
+    found = life.best(GAP)
+    assert [kind for kind, *_ in found] == ["estimate"] * len(GAP)
+    assert sum(kwh for _, kwh, *_ in found) == pytest.approx(sum(used(GAP)))
+
+
 async def test_estimates_count_where_the_meter_stood_then_whenever_that_became_known(life: Life) -> None:
     await life.send(besides(GAP))
     await life.estimate()
