@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: help setup fmt check test bench bench-storage chaos fuzz soak demo schemas dashboards lock clean
+.PHONY: help setup fmt check test bench bench-storage chaos fuzz soak demo schemas dashboards gallery lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -70,6 +70,9 @@ schemas: setup ## write the JSON Schema files and the tables of NOMENCLATURE.md 
 
 dashboards: setup ## write the JSON files of Grafana's dashboards anew
 	$(BIN)/python -m panels.render
+
+gallery: setup ## draw what the dashboards show, on simulated data, and write PANELS.md anew (some minutes)
+	$(BIN)/python -m tests.gallery $(ARGS)
 
 lock: setup ## pin every dependency anew (ARGS=--upgrade for the newest versions)
 	@test -x .tools/bin/uv || { $(PYTHON) -m venv .tools && .tools/bin/pip install --quiet --disable-pip-version-check uv; }

@@ -4,13 +4,18 @@ from panels.board import COUNT, Dashboard, Look, Panel
 from panels.choices import ALERTS, ELEMENT, FEEDER, REGION, SEVERITY
 
 _FROM = "array_position(ARRAY['info', 'warning', 'critical'], a.severity)"
-_CHOSEN = (
-    f"FROM {ALERTS} AND ('*' IN ($feeder) OR a.feeder IN ($feeder)) AND a.parent_id IS NULL\n"
+_HERE = (
+    "('*' IN ($feeder) OR a.feeder IN ($feeder)) AND a.parent_id IS NULL\n"
     f"  AND {_FROM} >= array_position(ARRAY['info', 'warning', 'critical'], '$severity')\n"
     "  AND ('$element' = '' OR '$element' IN (a.element, 'region/' || a.region, 'substation/' || a.substation,\n"
     "                                        'feeder/' || a.feeder, 'transformer/' || a.transformer))"
 )
-_STANDING = f"{_CHOSEN} AND a.status IN ('open', 'acknowledged')"
+_CHOSEN = f"FROM {ALERTS} AND {_HERE}"
+#: Now, whatever time is shown: an alert that nobody has seen for days may stand.
+_STANDING = (
+    "FROM alerts a WHERE a.status IN ('open', 'acknowledged') AND ('*' IN ($region) OR a.region IN ($region))\n"
+    f"  AND {_HERE}"
+)
 
 DASHBOARD = Dashboard(
     name="alerts",

@@ -33,6 +33,6 @@ DASHBOARDS: tuple[Dashboard, ...] = (
 ANNOTATION = """SELECT first_seen AS time, ended_at AS timeend, severity || ': ' || message AS text,
        kind || ',' || element AS tags
 FROM alerts
-WHERE last_seen >= $__timeFrom()::timestamptz AND first_seen <= $__timeTo()::timestamptz
+WHERE coalesce(ended_at, 'infinity') >= $__timeFrom()::timestamptz AND first_seen <= $__timeTo()::timestamptz
   AND parent_id IS NULL AND severity <> 'info' AND NOT silenced
 ORDER BY severity = 'critical' DESC, first_seen DESC LIMIT 200"""

@@ -76,6 +76,6 @@ METERS = f"""(
     WHERE ({_ABOVE}) AND ('*' IN ($feeder) OR f.name IN ($feeder))
       AND ('$class' = 'all' OR m.customer_class = '$class')
 ) m"""
-#: Alerts that stand or ended within the time shown, in the regions chosen.
-ALERTS = """alerts a WHERE a.last_seen >= $__timeFrom()::timestamptz AND a.first_seen <= $__timeTo()::timestamptz
-  AND ('*' IN ($region) OR a.region IN ($region))"""
+#: Alerts that stand or stood within the time shown, in the regions chosen.
+ALERTS = """alerts a WHERE coalesce(a.ended_at, 'infinity') >= $__timeFrom()::timestamptz
+  AND a.first_seen <= $__timeTo()::timestamptz AND ('*' IN ($region) OR a.region IN ($region))"""

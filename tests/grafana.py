@@ -3,6 +3,9 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
 
 from panels.board import Dashboard, Panel, Variable
 from panels.catalogue import ANNOTATION, DASHBOARDS
@@ -10,6 +13,8 @@ from panels.catalogue import ANNOTATION, DASHBOARDS
 #: A macro's arguments end at the first bracket: Grafana does not count brackets, so none may be within.
 MACRO = re.compile(r"\$(__\w+)\(([^)]*)\)")
 NAMED = re.compile(r"\$(?!__)(\w+)")
+#: What stands for a variable: one, several, or None for all.
+Choice = str | Sequence[str] | None
 #: Values of every variable as one would choose them first.
 FIRST: dict[str, str | Sequence[str]] = {
     "class": "all",
@@ -33,18 +38,18 @@ def queries() -> dict[str, str]:
     return found | {"annotations": ANNOTATION}
 
 
-def first_choice(variable: Variable) -> str | Sequence[str] | None:
+def first_choice(variable: Variable) -> Choice:
     """What a dashboard shows before anybody has chosen: all, the first choice, or what a test gives."""
     if variable.many:
         return None
     return variable.choices[0][0] if variable.choices else FIRST[variable.name]
 
 
-def first_choices(board: Dashboard) -> dict[str, str | Sequence[str] | None]:
+def first_choices(board: Dashboard) -> dict[str, Choice]:
     return {variable.name: first_choice(variable) for variable in board.variables}
 
 
-def with_choices(sql: str, choices: Mapping[str, str | Sequence[str] | None]) -> str:
+def with_choices(sql: str, choices: Mapping[str, Choice]) -> str:
     """Write what was chosen into a query: None is all; of several each is quoted; one has its quotes doubled."""
 
     def value(match: re.Match[str]) -> str:
@@ -84,3 +89,13 @@ def with_macros(sql: str, since: datetime, until: datetime, *, timescale: bool, 
     }
     sql = sql.replace("$__interval", interval)
     return MACRO.sub(lambda match: macros[match.group(1)](match.group(2)), sql)
+
+
+def become(connection: psycopg.Connection[Any], role: str) -> bool:
+    """Ask from here on as a role whose transactions only read, like Grafana's login; False where there is no such."""
+    if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone() is None:
+        return False
+    connection.execute(f"GRANT {role} TO CURRENT_USER")
+    connection.execute(f"SET ROLE {role}")
+    connection.execute("SET default_transaction_read_only = on")
+    return True

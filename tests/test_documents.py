@@ -28,6 +28,7 @@ DOCUMENTS = (
     "STORAGE.md",
     "VEE.md",
     "ALERTS.md",
+    "PANELS.md",
     "RUNBOOK.md",
     "CHANGELOG.md",
 )

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -42,6 +42,8 @@ _NOON = _DAY + timedelta(hours=12)
 _METERS = [f"A{number}" for number in range(12)]
 _QUARTERS = 96
 _MOST_S = 0.5
+#: When the oldest alert that stands was seen, before noon [min].
+_LONG_AGO_MIN = -3.0 * 24 * 60
 #: Columns that say where a value belongs, and are none.
 _AXES = ("time", "metric")
 _REJECTED = """
@@ -86,9 +88,6 @@ VALUES ('feeder/F0', NULL, now(), now() + interval '1 hour', 'me', 'line work')
 """
 
 
-Choice = str | Sequence[str] | None
-
-
 @dataclass(frozen=True)
 class Demo:
     """A filled database, and whether it has TimescaleDB."""
@@ -96,7 +95,7 @@ class Demo:
     connection: psycopg.Connection[dict[str, object]]
     timescale: bool
 
-    def ask(self, sql: str, choices: Mapping[str, Choice]) -> tuple[list[dict[str, object]], float]:
+    def ask(self, sql: str, choices: Mapping[str, grafana.Choice]) -> tuple[list[dict[str, object]], float]:
         """Rows of a query, and the shortest of three times that it took [s]."""
         written = grafana.with_choices(sql, {**grafana.FIRST, "region": None, "feeder": None, **choices})
         text = grafana.with_macros(written, *_SPAN, timescale=self.timescale).encode()
@@ -187,6 +186,7 @@ def _alerts(connection: psycopg.Connection[dict[str, object]]) -> None:
     place = {"region": "North", "substation": "S0", "feeder": "F0", "transformer": "T0"}
     hot: dict[str, Any] = {"kind": AlertKind.OVERHEATING, "severity": Severity.CRITICAL}
     states = [
+        opened(_LONG_AGO_MIN, "meter/A1").model_copy(update=place),
         opened(0.0, "meter/A0").model_copy(update=place),
         opened(5.0, "transformer/T0", **hot).model_copy(update=place),
         opened(9.0, "market/aemo_nem/NSW1", kind=AlertKind.PRICE_SPIKE).model_copy(update={"region": "North"}),
@@ -195,15 +195,6 @@ def _alerts(connection: psycopg.Connection[dict[str, object]]) -> None:
         connection.execute(KEEP_STATES, (f"[{state.model_dump_json()}]",))
         row = ([f"{state.alert_id}-1"], [state.alert_id], ["opened"], [state.first_seen], ["engine"], [""], ["{}"])
         connection.execute(KEEP_HISTORY, row)
-
-
-def _become(connection: psycopg.Connection[dict[str, object]], role: str) -> None:
-    """Ask from here on as a role, and as one whose transactions only read, like Grafana's login."""
-    if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone() is None:
-        pytest.skip("the owner of this database may not create roles")
-    connection.execute(f"GRANT {role} TO CURRENT_USER")
-    connection.execute(f"SET ROLE {role}")
-    connection.execute("SET default_transaction_read_only = on")
 
 
 @pytest.fixture(scope="module")
@@ -222,7 +213,8 @@ def demo(stack: Endpoints) -> Iterator[Demo]:
             asyncio.run(catch_up(url, 0))
             connection.execute("ANALYZE")
             connection.execute("SET timezone = 'UTC'")
-            _become(connection, "meterstream_grafana")
+            if not grafana.become(connection, "meterstream_grafana"):
+                pytest.skip("the owner of this database may not create roles")
             yield Demo(connection, has_timescale(owner))
         owner.execute(f"DROP SCHEMA {name} CASCADE")
 
@@ -248,7 +240,7 @@ def test_no_choice_breaks_a_panel(demo: Demo, board: Dashboard, panel: Panel) ->
     """Names that nobody has, and names that would end a quotation."""
     odd = "O'Neill \"; %"
     known = {variable.name: variable for variable in board.variables}
-    choices: dict[str, Choice] = {
+    choices: dict[str, grafana.Choice] = {
         name: [odd, "x"] if variable.many else odd if not variable.choices else variable.choices[-1][0]
         for name, variable in known.items()
     }
@@ -266,9 +258,18 @@ def test_every_variable_has_something_to_choose(demo: Demo, board: Dashboard, va
     assert all(len(row) == 1 for row in rows)
 
 
+@pytest.mark.parametrize("title", ["What stands", "Standing by severity", "How long, by kind"])
+def test_an_alert_stands_however_long_ago_it_was_seen(demo: Demo, title: str) -> None:
+    (board,) = (board for board in DASHBOARDS if board.name == "alerts")
+    (panel,) = (panel for panel in board.panels if panel.title == title)
+    old = {**grafana.first_choices(board), "element": "meter/A1"}
+    rows, _ = demo.ask(panel.sql, old)
+    assert rows
+
+
 def test_alerts_are_marks_on_time_axes(demo: Demo) -> None:
     rows, took_s = demo.ask(ANNOTATION, {})
-    assert len(rows) == 3
+    assert len(rows) == 4
     assert took_s < _MOST_S
 
 
