@@ -68,10 +68,11 @@ schemas: setup ## write the JSON Schema files and the tables of NOMENCLATURE.md 
 	$(BIN)/python -m schemas.asyncapi
 	$(BIN)/python -m tests.documents
 
-dashboards: setup ## write the JSON files of Grafana's dashboards anew
+dashboards: setup ## write the JSON files of Grafana's dashboards and the text of PANELS.md anew
 	$(BIN)/python -m panels.render
+	$(BIN)/python -m tests.gallery.page
 
-gallery: setup ## draw what the dashboards show, on simulated data, and write PANELS.md anew (some minutes)
+gallery: setup ## draw what the dashboards show, for PANELS.md, on simulated data (some minutes)
 	$(BIN)/python -m tests.gallery $(ARGS)
 
 lock: setup ## pin every dependency anew (ARGS=--upgrade for the newest versions)

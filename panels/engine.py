@@ -45,11 +45,32 @@ DASHBOARD = Dashboard(
         Panel(
             "From arrival to stored",
             Look.LINES,
-            "From a record's arrival in Kafka to its commit in the database.",
+            "From a reading's arrival in Kafka to its commit in the database, and to its alert.",
             promql=(
                 ("meterstream:worker_arrival_to_stored:p50_5m", "readings, half"),
                 ("meterstream:worker_arrival_to_stored:p99_5m", "readings, 99 %"),
                 ("meterstream:market_arrival_to_stored:p99_5m", "ticks, 99 %"),
+                ("meterstream:alerts_arrival_to_topic:p99_5m", "to the alert on its topic, 99 %"),
+            ),
+            unit="s",
+        ),
+        Panel(
+            "From event to stored",
+            Look.LINES,
+            "99 % are stored within this time of what they tell of; it counts how late meters and markets send, too.",
+            promql=(
+                ("meterstream:worker_event_to_stored:p99_5m", "readings"),
+                ("meterstream:market_event_to_stored:p99_5m", "ticks"),
+            ),
+            unit="s",
+        ),
+        Panel(
+            "Watermarks behind the clock",
+            Look.LINES,
+            "Up to which event time a partition is taken for whole: windows close by it.",
+            promql=(
+                ("max by (partition) (meterstream_worker_watermark_delay_seconds)", "readings {{partition}}"),
+                ("max by (partition) (meterstream_market_watermark_delay_seconds)", "ticks {{partition}}"),
             ),
             unit="s",
         ),

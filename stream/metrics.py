@@ -1,15 +1,19 @@
 """Every Prometheus metric and its name: `meterstream_<component>_<what>_<unit>`, counted per batch, labels bounded."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from processors.vee.catalogue import RULES
-from schemas.delivery import Delivery, Rows, Stored
+from schemas.delivery import NO_WATERMARK_US, Delivery, Rows, Stored
 from schemas.quality import FLAGS
 from sinks.missing_outbox import MissingOutbox
+from stream.column_histogram import ColumnHistogram
 
 #: From "Kafka is next door" to "Kafka is struggling" [s].
 _ACK_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -68,6 +72,8 @@ class BridgeMetrics:
 
 #: From "at once" to "somebody will call" [s].
 _LATENCY_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+#: Readings come when their interval is over, and some come days later [s].
+_EVENT_BUCKETS_S = (1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 900.0, 1_800.0, 3_600.0, 21_600.0, 86_400.0, 604_800.0)
 
 
 class WorkerMetrics:
@@ -77,12 +83,19 @@ class WorkerMetrics:
         registry: where `/metrics` reads it.
         part: of the names, `worker` for readings and `market` for ticks.
         levels: name of each level of scores and where it begins, rising; none are counted without.
+        clock: the time now [s since 1970].
     """
 
     def __init__(
-        self, registry: CollectorRegistry, part: str = "worker", levels: Mapping[str, float] | None = None
+        self,
+        registry: CollectorRegistry,
+        part: str = "worker",
+        levels: Mapping[str, float] | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._levels = levels or {}
+        self._clock = clock
+        self._partitions = set[int]()
         prefix = f"meterstream_{part}"
 
         def counter(name: str, text: str, labels: tuple[str, ...] = ()) -> Counter:
@@ -133,12 +146,34 @@ class WorkerMetrics:
             buckets=_LATENCY_BUCKETS_S,
             registry=registry,
         )
-        self.arrival_latency = Histogram(
+        self.arrival_latency = ColumnHistogram(
             f"{prefix}_arrival_to_stored_seconds",
-            "From a record's arrival in Kafka to its commit in the database, per record of a delivery.",
-            buckets=_LATENCY_BUCKETS_S,
+            "From a reading's or tick's arrival in Kafka to its commit in the database.",
+            _LATENCY_BUCKETS_S,
+            registry,
+        )
+        self.event_latency = ColumnHistogram(
+            f"{prefix}_event_to_stored_seconds",
+            "From a reading's or tick's own time to its commit in the database.",
+            _EVENT_BUCKETS_S,
+            registry,
+        )
+        self.watermark_delay = Gauge(
+            f"{prefix}_watermark_delay_seconds",
+            "How far the event time up to which a partition is taken for whole is behind the clock.",
+            ["partition"],
             registry=registry,
         )
+
+    def waiting(self, records: Mapping[int, int]) -> None:
+        """Show how many records of each partition wait, and nothing of partitions that have moved away."""
+        for gone in self._partitions - records.keys():
+            for gauge in (self.lag, self.meters, self.watermark_delay):
+                with suppress(KeyError):
+                    gauge.remove(gone)
+        self._partitions = set(records)
+        for partition, count in records.items():
+            self.lag.labels(partition).set(count)
 
     def watch_missing(self, outbox: MissingOutbox) -> None:
         """Show what an outbox of missing data finds; 0 in a worker while another one looks."""
@@ -163,6 +198,23 @@ class WorkerMetrics:
         for alert in delivery.alerts:
             self.alerts.labels(alert.kind).inc()
         self.batch.observe(len(delivery.rows))
+        self._latencies(delivery)
+
+    def _latencies(self, delivery: Delivery[Any]) -> None:
+        now_us = self._clock() * 1e6
+        for histogram, since_us in (
+            (self.arrival_latency, delivery.rows.arrived_us),
+            (self.event_latency, delivery.rows.batch.time_us),
+        ):
+            # Other machines' clocks may be ahead of this one's.
+            histogram.observe(np.maximum(now_us - since_us, 0.0) / 1e6)
+        for step in delivery.progress:
+            if step.watermark_us > NO_WATERMARK_US:
+                behind = partial(self._behind_s, step.watermark_us)
+                self.watermark_delay.labels(step.partition).set_function(behind)
+
+    def _behind_s(self, watermark_us: int) -> float:
+        return self._clock() - watermark_us / 1e6
 
     def _findings(self, rows: Rows) -> None:
         for result, masks in (("fail", rows.failed), ("warn", rows.warned)):
@@ -180,6 +232,12 @@ class DeskMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.signs = Counter("meterstream_alerts_signs_total", "Signs taken.", registry=registry)
         self.events = Counter("meterstream_alerts_events_total", "Changes of alerts in Kafka.", registry=registry)
+        self.lateness = ColumnHistogram(
+            "meterstream_alerts_arrival_to_topic_seconds",
+            "From the arrival in Kafka of a reading that gave a sign until what the sign changed is on `alerts`.",
+            _LATENCY_BUCKETS_S,
+            registry,
+        )
         self.seconds = Histogram(
             "meterstream_alerts_step_seconds",
             "Time of each step of the desk.",

@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta
 
+import numpy as np
+
 from processors.lifecycle import changes
 from processors.lifecycle.advance import Turn, silence_all, take_all
 from processors.lifecycle.changes import key_of
@@ -18,6 +20,7 @@ from processors.lifecycle.grouping import crowded, group
 from processors.lifecycle.rules import AlertRules
 from processors.routing import BEGINS, ENDS, channels_of, escalation_s
 from schemas.alert_events import CLOUD_EVENT, AlertEvent, AlertState, Change, Status
+from schemas.layout import Floats
 from schemas.topics import ALERTS, ALERTS_STATE
 from sinks.alert_ledger import AlertLedger, Head, Page
 from sinks.alert_outbox import AlertOutbox, Told
@@ -68,6 +71,7 @@ class Desk:
         self._warning = warning
         self._clock = clock
         self._looked_to = ""
+        self._untold = list[datetime]()
         self._meters: dict[str, tuple[float, int]] = {}
         self._needed: dict[str, int] = {kind: own.calm_readings for kind, own in rules.kind.items()}
 
@@ -84,6 +88,7 @@ class Desk:
                 now = self._clock()
                 silence_all(turn, turn.changed, await page.silences(now), now)
                 await page.keep(turn, now)
+        self._untold += [sign.arrived_at for sign in signs]
         return len(signs)
 
     async def look(self) -> int:
@@ -148,6 +153,14 @@ class Desk:
         while found := await self._outbox.hand_on(self._send):
             count += found
         return count
+
+    def lateness_s(self) -> Floats:
+        """Return how old the readings of new signs are, each sign once; after `publish` all they changed is in Kafka.
+
+        Returns: float64[n], age since the arrival of each sign's reading [s].
+        """
+        untold, self._untold = self._untold, []
+        return np.array([(self._clock() - arrived_at).total_seconds() for arrived_at in untold], dtype=np.float64)
 
     async def _settle(self, page: Page, turn: Turn, standing: Iterable[AlertState], now: datetime) -> None:
         single = [state for state in standing if not state.children]

@@ -142,6 +142,7 @@ class _Process:
                     await self.desk.route()
             with self.metrics.seconds.labels("publish").time():
                 self.metrics.events.inc(await self.desk.publish())
+            self.metrics.lateness.observe(self.desk.lateness_s())
         if not signs:
             await self.ledger.wait(_WAIT_S)
 

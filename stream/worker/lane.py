@@ -82,19 +82,31 @@ class Lane:
         source: the raw topic.
         worker: takes, delivers, checkpoints.
         newest: writes newest values.
+        metrics: what it counts.
     """
 
     source: Source
     worker: Worker
     newest: NewestKeeper[Any]
+    metrics: WorkerMetrics
 
-    def lag(self, app: Any) -> int:
-        """Return how many records wait to be taken."""
+    def lags(self, app: Any) -> dict[int, int]:
+        """Return how many records of each of this worker's partitions wait to be taken."""
         # After a restart, a partition without new records has not been taken from: it stands where it was committed.
         committed = app.consumer._committed_offset  # noqa: SLF001 - Faust keeps it, and asking Kafka would take a round trip
         mine = [tp for tp in app.consumer.assignment() if tp.topic == self.source.topic.name]
         reached = {tp: self.worker.next_offset(tp.partition) or committed.get(tp) or 0 for tp in mine}
-        return sum(max((app.consumer.highwater(tp) or 0) - reached[tp], 0) for tp in mine)
+        return {tp.partition: max((app.consumer.highwater(tp) or 0) - reached[tp], 0) for tp in mine}
+
+    def lag(self, app: Any) -> int:
+        """Return how many records wait to be taken."""
+        return sum(self.lags(app).values())
+
+    def show_lag(self, app: Any) -> int:
+        """Show in the metrics how many records wait to be taken, and return their number."""
+        found = self.lags(app)
+        self.metrics.waiting(found)
+        return sum(found.values())
 
 
 def open_lane(app: Any, settings: Settings, endpoints: Endpoints, plan: Plan[S, R], metrics: WorkerMetrics) -> Lane:
@@ -128,4 +140,4 @@ def open_lane(app: Any, settings: Settings, endpoints: Endpoints, plan: Plan[S, 
         checkpoint_interval_s=settings.worker.checkpoint_interval_s,
         take_rows=settings.worker.take_rows,
     )
-    return Lane(source, worker, newest)
+    return Lane(source, worker, newest, metrics)

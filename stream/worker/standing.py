@@ -52,13 +52,13 @@ class WorkerApp:
         return lane.worker.waited_s > _LATE_S and self.behind(lane)
 
     def look(self) -> Look:
-        """Return what the worker looks like now, to whatever thread asks."""
+        """Return what the worker looks like now, to whatever thread asks; the watch asks every second."""
         # `tables.recovery` would make the service in the thread that asks first; the worker would then wait for ever.
         recovery = self.app.tables._recovery  # noqa: SLF001
         offsets = () if recovery is None else list(recovery.active_offsets.values())
         try:
             ready = self.ready
-            lags = [lane.lag(self.app) for lane in self.lanes] if ready and self.app.consumer else [0]
+            lags = [lane.show_lag(self.app) for lane in self.lanes] if ready and self.app.consumer else [0]
         except (ConsumerNotStarted, RuntimeError):
             # Its partitions were taken away, or the consumer ended, between two questions: the next look will tell.
             ready, lags = False, [0]

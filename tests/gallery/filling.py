@@ -42,12 +42,14 @@ from sinks.memory import MemoryLatest
 from sinks.migrations import migrate
 from sinks.missing_outbox import MissingOutbox
 from sinks.neighbours_outbox import NeighboursOutbox
+from sinks.notifications import Notifications
 from sinks.rule_ledger import keep_rule_set
 from sinks.timescale import TimescaleStore
 from sinks.timescale_ticks import TimescaleTicks
 from sinks.totals import catch_up
 from stream.alerting import acts
 from stream.alerting.desk import Desk
+from stream.alerting.routes import load_routing
 from stream.alerting.rules import load_alert_rules
 from stream.market.flow import TickFlow, tick_effects
 from stream.markets import load_markets
@@ -249,8 +251,9 @@ async def _gaps(url: str, rules: RuleSet) -> None:
 async def _alerts(url: str, until: datetime) -> None:
     """Let the desk make alerts of signs, and people take some of them on."""
     ledger, outbox = AlertLedger(url), AlertOutbox(url)
-    warning = Settings().scoring.warning
-    desk = Desk(ledger, outbox, cast("KafkaProducer", None), load_alert_rules(), warning, lambda: until)
+    kafka, warning = cast("KafkaProducer", None), Settings().scoring.warning
+    routing, notices = load_routing(None), Notifications(url)
+    desk = Desk(ledger, outbox, kafka, load_alert_rules(), notices, routing, (), warning, lambda: until)
     while await desk.take_signs():
         pass
     while await desk.look():

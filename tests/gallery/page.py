@@ -1,8 +1,9 @@
-"""The page of the gallery: each dashboard with its picture and what its panels show."""
+"""The page of the gallery: each dashboard with its picture and what its panels show; `make dashboards` writes it."""
 
+import textwrap
 from pathlib import Path
 
-from panels.board import Dashboard
+from panels.board import Dashboard, Panel
 from panels.catalogue import DASHBOARDS
 from tests.documents import ROOT
 from tests.gallery import filling
@@ -36,9 +37,25 @@ def _section(board: Dashboard) -> str:
     drawn = [panel for panel in board.panels if panel.sql]
     chosen = ", ".join(variable.label for variable in board.variables)
     about = f"{board.about} Drawn anew every {board.refresh}" + (f"; to choose: {chosen}." if chosen else ".")
-    lines = [f"\n## {board.title}\n", f"{about}\n", f"![{board.title}]({picture_of(board).relative_to(ROOT)})\n"]
-    lines += [f"- **{panel.title}**: {panel.about}" for panel in drawn]
+    lines = [
+        f"\n## {board.title}\n",
+        f"{_wrapped(about)}\n",
+        f"![{board.title}]({picture_of(board).relative_to(ROOT)})\n",
+    ]
+    lines += [_item(panel) for panel in drawn]
     if asked:
         lines += ["", _PROMETHEUS, ""]
-        lines += [f"- **{panel.title}**: {panel.about}" for panel in asked]
+        lines += [_item(panel) for panel in asked]
     return "\n".join(lines) + "\n"
+
+
+def _item(panel: Panel) -> str:
+    return _wrapped(f"- **{panel.title}**: {panel.about}", "  ")
+
+
+def _wrapped(line: str, indent: str = "") -> str:
+    return textwrap.fill(line, 120, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(text())

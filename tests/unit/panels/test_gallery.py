@@ -23,7 +23,7 @@ def timed(**columns: object) -> list[dict[str, object]]:
 
 
 def test_the_page_says_what_the_dashboards_say() -> None:
-    assert page.PAGE.read_text() == page.text(), "run `make gallery`"
+    assert page.PAGE.read_text() == page.text(), "run `make dashboards`"
 
 
 def test_every_dashboard_has_a_picture_and_all_are_small() -> None:
