@@ -1,4 +1,4 @@
-"""Every Prometheus metric and its name: `meterstream_<component>_<what>_<unit>`, counted per batch, labels bounded."""
+"""Prometheus metrics and their names: `meterstream_<component>_<what>_<unit>`, counted per batch, labels bounded."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -283,21 +283,3 @@ class CourierMetrics:
         self.notices.labels(channel).inc(count)
         if late_s is not None:
             self.seconds.labels(channel).observe(late_s)
-
-
-class FeedMetrics:
-    """What a feed counts.
-
-    Args:
-        registry: where `/metrics` reads it.
-    """
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self.rounds = Counter("meterstream_feed_rounds_total", "Rounds over all places.", registry=registry)
-        self.fetches = Counter(
-            "meterstream_feed_fetches_total", "Requests by what came of them.", ["outcome"], registry=registry
-        )
-        self.ticks = Counter("meterstream_feed_ticks_total", "Ticks that the broker acknowledged.", registry=registry)
-        self.problems = Counter(
-            "meterstream_feed_problems_total", "Lines and files that could not be read.", registry=registry
-        )

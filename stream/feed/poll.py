@@ -14,9 +14,9 @@ from simulators.feeds.feed import Feed
 from simulators.publisher import PublishReport
 from simulators.replay.recording import Findings, NotThisFormat
 from stream.feed.archive import Archive, NotAnArchive, Version
+from stream.feed.metrics import FeedMetrics
 from stream.feed.sources import each, is_web, links
 from stream.feed.web import Answer, PublisherRefuses, Web
-from stream.metrics import FeedMetrics
 
 _log = structlog.get_logger("feed")
 #: Lines that could not be read, told of one file; all are counted.

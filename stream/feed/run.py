@@ -20,12 +20,12 @@ from stream.backoff import Backoff
 from stream.bridge.url import read_url, tls_context
 from stream.endpoints import resolve
 from stream.feed.archive import Archive
+from stream.feed.metrics import FeedMetrics
 from stream.feed.poll import Poller, Round, Wanted
 from stream.feed.sources import is_web
 from stream.feed.web import PublisherAway, Web
 from stream.health import Health, HealthServer
 from stream.markets import load_markets
-from stream.metrics import FeedMetrics
 from stream.outage import Outage
 from stream.settings import Settings
 

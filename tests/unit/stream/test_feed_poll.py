@@ -17,10 +17,10 @@ from simulators.feeds.publisher import FeedPublisher
 from simulators.publisher import PublishReport
 from simulators.transport import ListTransport, Message
 from stream.feed.archive import Archive
+from stream.feed.metrics import FeedMetrics
 from stream.feed.poll import Poller, Round, Wanted
 from stream.feed.web import PublisherAway, Web
 from stream.markets import load_markets
-from stream.metrics import FeedMetrics
 from tests.publishing_house import Held, PublishingHouse
 
 MARKETS = load_markets()
