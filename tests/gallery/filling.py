@@ -43,6 +43,7 @@ from sinks.migrations import migrate
 from sinks.missing_outbox import MissingOutbox
 from sinks.neighbours_outbox import NeighboursOutbox
 from sinks.notifications import Notifications
+from sinks.outages_outbox import OutagesOutbox
 from sinks.rule_ledger import keep_rule_set
 from sinks.timescale import TimescaleStore
 from sinks.timescale_ticks import TimescaleTicks
@@ -119,6 +120,7 @@ async def fill(url: str, until: datetime) -> None:
     await _market(url, until)
     await handed_on(url)
     await _gaps(url, rules)
+    await _outages(url)
     await _alerts(url, until)
     await catch_up(url, 0)
     with psycopg.connect(url, autocommit=True) as connection:
@@ -232,14 +234,21 @@ def _records(parts: Iterator[Cargo]) -> Iterator[Record]:
             offset += 1
 
 
+async def _nowhere(_: object) -> None:
+    """Publish what is in the database already."""
+
+
+async def _outages(url: str) -> None:
+    outbox = OutagesOutbox(url, Settings().outages.rules, 0.0)
+    while await outbox.hand_on(_nowhere):
+        pass
+    await outbox.close()
+
+
 async def _gaps(url: str, rules: RuleSet) -> None:
     """Count what is missing and estimate what is due."""
-
-    async def nowhere(_: object) -> None:
-        pass
-
     outbox = MissingOutbox(url, grace_s=3_600.0)
-    while await outbox.hand_on(nowhere):
+    while await outbox.hand_on(_nowhere):
         pass
     await outbox.close()
     estimation = AutomaticEstimation(url, lambda: rules)
