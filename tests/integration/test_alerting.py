@@ -11,6 +11,7 @@ import pytest
 from confluent_kafka import Consumer, Producer
 from jsonschema import Draft202012Validator
 
+from stream.processes import running
 from stream.stack.stack import LocalStack
 from stream.topics import bootstrap_servers
 from tests.integration.processes import EngineProcess, command, query, wait_until
@@ -102,6 +103,21 @@ def test_alerts_open_stand_and_end_and_a_stranger_understands_every_one(
     assert set(latest.values()) == {None}
     for _, value in consumed(own_stack, "alerts.signs", METERS):
         validator("alert_sign").validate(json.loads(value or b""))
+
+
+def test_the_parts_say_how_long_it_took_and_what_waits(own_stack: LocalStack, desk: EngineProcess) -> None:
+    """After the readings of the test before."""
+    said = {process.component: process.samples() for process in running(own_stack.directory)}
+    worker, of_desk = said["worker"], said["alerts"]
+    assert worker is not None
+    assert of_desk is not None
+    for since in ("arrival", "event"):
+        assert worker.total(f"meterstream_worker_{since}_to_stored_seconds_count") == METERS * (USUAL + 6)
+    waiting = [value for (name, _), value in worker.values.items() if name == "meterstream_worker_lag_records"]
+    assert waiting
+    assert sum(waiting) == 0
+    assert worker.total("meterstream_worker_watermark_delay_seconds") > 0
+    assert of_desk.total("meterstream_alerts_arrival_to_topic_seconds_count") >= METERS
 
 
 def test_a_desk_that_is_killed_again_and_again_loses_no_alert_and_tells_each_under_one_id(
