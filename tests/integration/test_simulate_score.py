@@ -51,18 +51,6 @@ def said(stack: Endpoints) -> Iterator[str]:
             "'kWh', 0.9, 'much')",
             [after(15)],
         )
-        connection.execute(
-            "INSERT INTO alert_signs VALUES ('o', 'outage', 'warning', 'feeder/F1', %(at)s, now(), 2, 0, 'customers', "
-            "1, 'dark')",
-            {"at": after(60)},
-        )
-        connection.execute(
-            "WITH o AS (INSERT INTO grid_outages (element_kind, element, started_at, dark_by, cause, customers, told, "
-            "found_at) VALUES ('feeder', 'feeder/F1', %(at)s, %(at)s, 'last_gasp', 1, 1, %(at)s) RETURNING outage_id) "
-            "INSERT INTO grid_outage_meters SELECT outage_id, meter_id, %(at)s FROM o CROSS JOIN smart_meters "
-            "WHERE meter_number = 'M00000002'",
-            {"at": after(60)},
-        )
         for number, (meter, payload) in enumerate(
             [
                 ("M00000002", f'{{"meter_number":"M00000002","reading_time":"{after(50).isoformat()}"}}'),
@@ -86,7 +74,6 @@ def test_signs_are_those_of_the_run(said: str) -> None:
     found = sorted(zip(evidence.signs.kind, evidence.signs.place, evidence.signs.time_us.tolist(), strict=True))
     assert found == [
         ("alert/high_consumption", "M00000001", int(after(15).timestamp() * 1e6)),
-        ("alert/outage", "M00000002", int(after(60).timestamp() * 1e6)),
         ("flag/anomaly", "M00000001", int(after(15).timestamp() * 1e6)),
         ("flag/warning", "M00000002", int(after(45).timestamp() * 1e6)),
         ("reject/negative_energy", "M00000002", int(after(50).timestamp() * 1e6)),
@@ -114,6 +101,35 @@ def test_what_is_said_of_markets_is_left_out_for_a_fleet_and_the_other_way_round
     finally:
         with psycopg.connect(said, autocommit=True) as connection:
             connection.execute("DELETE FROM alert_signs WHERE alert_id = 'm'")
+
+
+def test_an_outage_is_a_sign_of_each_meter_that_it_interrupts(said: str) -> None:
+    with psycopg.connect(said, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO alert_signs VALUES ('o', 'outage', 'warning', 'feeder/F1', %(at)s, now(), 2, 0, 'customers', "
+            "1, 'dark')",
+            {"at": after(60)},
+        )
+        connection.execute(
+            "WITH o AS (INSERT INTO grid_outages (element_kind, element, started_at, dark_by, cause, customers, told, "
+            "found_at) VALUES ('feeder', 'feeder/F1', %(at)s, %(at)s, 'last_gasp', 1, 1, %(at)s) RETURNING outage_id) "
+            "INSERT INTO grid_outage_meters SELECT outage_id, meter_id, %(at)s FROM o CROSS JOIN smart_meters "
+            "WHERE meter_number = 'M00000002'",
+            {"at": after(60)},
+        )
+    try:
+        signs = gather(said, NOON, after(120)).signs
+        outages = [
+            place
+            for kind, place in zip(signs.kind, signs.place, strict=True)
+            if kind == "alert/outage" or place == "F1"
+        ]
+        assert outages == ["M00000002"]
+    finally:
+        with psycopg.connect(said, autocommit=True) as connection:
+            connection.execute("DELETE FROM alert_signs WHERE alert_id = 'o'")
+            connection.execute("DELETE FROM grid_outage_meters")
+            connection.execute("DELETE FROM grid_outages")
 
 
 def scored(directory: Path, url: str, *words: str) -> "subprocess.CompletedProcess[str]":
