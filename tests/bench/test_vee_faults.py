@@ -3,6 +3,7 @@
 from collections import defaultdict
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +27,8 @@ METERS, DAYS = 500, 14
 SEEDS = tuple(range(7, 19))
 START = datetime(2026, 3, 2, tzinfo=UTC)
 GRACE_US = 3_600_000_000
+#: Clocks are told apart by how fast they drift [s/day].
+DRIFTS = (60, 120, 240, 420, 601)
 #: What says that a fault of a class is there: rules, or reasons of rejection.
 SAYS = {
     FaultClass.MISSING: ("gap",),
@@ -135,12 +138,39 @@ def _on(label: Label, moments: list[int]) -> bool:
     return any(micros(label.start) < moment <= micros(label.end) + GRACE_US for moment in moments)
 
 
+def drifts(truth: list[Label], found: dict[str, list[tuple[str, int]]]) -> list[tuple[float, float]]:
+    """Return of each clock that drifts how fast it does [s/day] and how long it took until that was said [h]."""
+    told = []
+    for label in truth:
+        if label.fault is FaultClass.CLOCK_DRIFT:
+            moments = [moment for meter, moment in found.get("clock_drift", []) if meter in label.meters]
+            first = min((moment for moment in moments if _on(label, [moment])), default=np.inf)
+            told.append((abs(label.size), (first - micros(label.start)) / 3.6e9))
+    return told
+
+
+def curve(told: list[tuple[float, float]]) -> list[str]:
+    """Return rows of a table: clocks by how fast they drift, and the share that was said within some hours."""
+    speed, hours = np.array(told).T
+    rows = [
+        "| clocks that drift by [s/day] | drifts | within 0.5 h | 0.75 h | 1 h | 2 h | 1 day | seconds off by then |"
+    ]
+    for least, most in pairwise(DRIFTS):
+        mine = (speed >= least) & (speed < most)
+        shares = " | ".join(f"{(hours[mine] <= limit + 1e-9).mean():.2f}" for limit in (0.5, 0.75, 1, 2, 24))
+        off = np.median(speed[mine] * hours[mine] / 24)
+        rows.append(f"| {least} to {most} | {mine.sum()} | {shares} | {off:.0f} |")
+    return rows
+
+
 def test_faults_of_simulated_fleets() -> None:
     profile, total = load_profile("showcase"), dict.fromkeys(SAYS, Score())
-    least = dict.fromkeys(SAYS, 1.0)
+    least, told = dict.fromkeys(SAYS, 1.0), list[tuple[float, float]]()
     print(f"\n{METERS:,} meters, {DAYS} days, seeds {SEEDS}")  # noqa: T201 - the figures
     for seed in SEEDS:
-        for fault, of_seed in score(*run(profile, seed)).items():
+        truth, found = run(profile, seed)
+        told += drifts(truth, found)
+        for fault, of_seed in score(truth, found).items():
             total[fault] += of_seed
             if of_seed.labelled:
                 least[fault] = min(least[fault], of_seed.found / of_seed.labelled)
@@ -148,6 +178,7 @@ def test_faults_of_simulated_fleets() -> None:
     print("| fault | labelled | found | recall | precision | least recall of a seed | by |")  # noqa: T201
     for fault, kinds in SAYS.items():
         print(f"| {fault} | {total[fault]} | {least[fault]:.3f} | {', '.join(kinds)} |")  # noqa: T201
+    print("\n".join(curve(told)))  # noqa: T201
     assert all(of_class.labelled for of_class in total.values())
 
 
