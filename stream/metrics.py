@@ -14,6 +14,7 @@ from schemas.delivery import NO_WATERMARK_US, Delivery, Rows, Stored
 from schemas.quality import FLAGS
 from sinks.missing_outbox import MissingOutbox
 from stream.column_histogram import ColumnHistogram
+from stream.traces import Spans, no_spans
 
 #: From "Kafka is next door" to "Kafka is struggling" [s].
 _ACK_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -84,6 +85,7 @@ class WorkerMetrics:
         part: of the names, `worker` for readings and `market` for ticks.
         levels: name of each level of scores and where it begins, rising; none are counted without.
         clock: the time now [s since 1970].
+        span: opens a span of a trace; anybody who counts may ask for it.
     """
 
     def __init__(
@@ -92,7 +94,9 @@ class WorkerMetrics:
         part: str = "worker",
         levels: Mapping[str, float] | None = None,
         clock: Callable[[], float] = time.time,
+        span: Spans = no_spans,
     ) -> None:
+        self.span = span
         self._levels = levels or {}
         self._clock = clock
         self._partitions = set[int]()

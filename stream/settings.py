@@ -217,6 +217,13 @@ class AlertSettings(_Group):
     metrics_port: int = Field(default=0, ge=0, description="HTTP port of /metrics and /health; 0 finds a free one")
 
 
+class TraceSettings(_Group):
+    """Spans for an OpenTelemetry collector; needs `pip install 'meterstream[traces]'`."""
+
+    endpoint: str = Field(default="", description="OTLP over HTTP, http://host:4318/v1/traces; empty: no traces")
+    share: float = Field(default=1.0, ge=0, le=1, description="share of the portions taken that is traced")
+
+
 class Settings(BaseSettings):
     """Everything that can be set; nested ones as `METERSTREAM_BRIDGE__LINGER_MS=20`."""
 
@@ -245,6 +252,7 @@ class Settings(BaseSettings):
     feed: FeedSettings = FeedSettings()
     models: ModelSettings = ModelSettings()
     alerts: AlertSettings = AlertSettings()
+    traces: TraceSettings = TraceSettings()
 
     @property
     def feeds_dir(self) -> Path:

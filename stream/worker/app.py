@@ -34,6 +34,7 @@ from stream.metrics import WorkerMetrics
 from stream.settings import Settings
 from stream.stack.endpoints import Endpoints
 from stream.topics import bootstrap_servers
+from stream.traces import spans_to
 from stream.vee.automatic import AutomaticEstimation
 from stream.vee.rule_book import RuleBook
 from stream.worker.estimates import keep_estimating
@@ -86,12 +87,13 @@ def build_app(
     """
     app = _new_app(settings, endpoints, name, meters.partitions)
     registry = CollectorRegistry()
-    metrics = WorkerMetrics(registry, levels=settings.scoring.levels)
+    span = spans_to(settings.traces.endpoint, settings.traces.share, "meterstream-worker", name)
+    metrics = WorkerMetrics(registry, levels=settings.scoring.levels, span=span)
     serving = ModelServing(Registry(settings.models_dir), settings.models, metrics)
     serving.refresh()
     plan = readings_plan(meters, sinks, serving, rules, settings.scoring.judging, settings.retention.limits)
     readings = open_lane(app, settings, endpoints, plan, metrics)
-    of_ticks = WorkerMetrics(registry, "market")
+    of_ticks = WorkerMetrics(registry, "market", span=span)
     tick_models = _tick_models(settings, of_ticks)
     ticks = open_lane(app, settings, endpoints, ticks_plan(market, sinks, markets, tick_models), of_ticks)
     _add_lane(app, settings, readings)

@@ -106,6 +106,10 @@ class Deliverer(Generic[S, R]):
             states: the partitions' states.
             lost: records before a partition's step that Kafka no longer had.
         """
+        with self._metrics.span("deliver", topic=self._topic, partitions=len(steps)):
+            await self._deliver(steps, states, lost)
+
+    async def _deliver(self, steps: Sequence[S], states: Mapping[int, KeyedState], lost: dict[int, int]) -> None:
         for step in steps:
             await self.position(step.partition, step.next_offset)
         for step in steps:
@@ -192,12 +196,13 @@ class Deliverer(Generic[S, R]):
         rejected = [item for part in due for item in part.rejected]
 
         async def publish(stored: Stored) -> None:
-            with self._metrics.seconds.labels("publish").time():
+            with self._metrics.span("publish"), self._metrics.seconds.labels("publish").time():
                 await self._publisher.publish(delivery, stored, rejected + stored.rejected)
             for item in rejected + stored.rejected:
                 self._metrics.rejected.labels(item.reason).inc()
 
-        with self._metrics.seconds.labels("store").time():
+        span = self._metrics.span("store", rows=len(delivery.rows), alerts=len(delivery.alerts))
+        with span, self._metrics.seconds.labels("store").time():
             return delivery, await self.patiently(lambda: self._store.write(delivery, publish))
 
     async def patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:

@@ -107,7 +107,8 @@ class Worker:
         async with self._lock:
             for portion in portions(fetched, self._take_rows):
                 if not self._stopped:
-                    await self._take(portion)
+                    with self._metrics.span("take", records=sum(map(len, portion.values()))):
+                        await self._take(portion)
 
     async def _take(self, portion: dict[int, list[Record]]) -> None:
         steps, lost = list[Any](), dict[int, int]()
@@ -115,7 +116,8 @@ class Worker:
         for partition, fetched in portion.items():
             flow = await self._flow(partition)
             records, missing = await self._complete(partition, fetched, flow.next_offset)
-            step = await self._process(flow, records)
+            with self._metrics.span("process", partition=partition, records=len(records)):
+                step = await self._process(flow, records)
             if step is not None:
                 steps.append(step)
                 lost[partition] = missing
@@ -158,11 +160,10 @@ class Worker:
 
     async def _save(self) -> None:
         await self._settled()
-        started = time.perf_counter()
-        for partition, flow in self._flows.items():
-            await self._checkpoints.save(partition, flow.state, self._touched[partition], flow.next_offset)
-            self._metrics.meters.labels(partition).set(len(flow.state))
-        self._metrics.seconds.labels("checkpoint").observe(time.perf_counter() - started)
+        with self._metrics.span("checkpoint"), self._metrics.seconds.labels("checkpoint").time():
+            for partition, flow in self._flows.items():
+                await self._checkpoints.save(partition, flow.state, self._touched[partition], flow.next_offset)
+                self._metrics.meters.labels(partition).set(len(flow.state))
         self._checkpointed_at = time.monotonic()
 
     def moved(self, meter_numbers: Sequence[str]) -> None:

@@ -75,8 +75,8 @@ class Engine:
         self.changelog = changelog if changelog is not None else {}
         self.committed: dict[int, int] = committed if committed is not None else defaultdict(int)
         self.consult = consult
-        metrics = WorkerMetrics(CollectorRegistry())
-        self.newest = NewestKeeper(self.latest, metrics)
+        self.metrics = WorkerMetrics(CollectorRegistry())
+        self.newest = NewestKeeper(self.latest, self.metrics)
         self.deliverer = Deliverer(
             TOPIC,
             TOPIC_ID,
@@ -84,7 +84,7 @@ class Engine:
             self.store,
             self.newest,
             cast("Publisher[Rows]", self.outbox),
-            metrics,
+            self.metrics,
             described_by(self.store),
         )
         self.flows: dict[int, PartitionFlow] = {}

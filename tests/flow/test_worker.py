@@ -10,13 +10,15 @@ from typing import Any, cast
 import numpy as np
 import pyarrow as pa
 import pytest
-from prometheus_client import CollectorRegistry
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from processors.judge import Judging
 from processors.state import MeterState
 from processors.validate import Limits
 from schemas.errors import ServiceUnavailable
-from stream.metrics import WorkerMetrics
+from stream.traces import spans_of
 from stream.worker.flow import PartitionFlow, Step
 from stream.worker.intake import Begun, Record
 from stream.worker.worker import MakeFlow, Worker
@@ -79,7 +81,7 @@ def make_worker(engine: Engine, gaps: Gaps, kind: MakeFlow = plain) -> Worker:
         engine.deliverer,
         cast("Any", Checkpoints()),
         cast("Any", gaps),
-        WorkerMetrics(CollectorRegistry()),
+        engine.metrics,
         make_flow=kind,
         checkpoint_interval_s=60.0,
         take_rows=1_000,
@@ -103,6 +105,29 @@ async def test_kafka_that_is_away_while_a_partition_begins_is_waited_for(at: int
     await worker.stop()
     assert sorted(time_us for _, time_us in engine.store.readings) == [START_US + k * 60_000_000 for k in range(6)]
     assert not worker.outages
+
+
+async def test_the_steps_of_a_delivery_are_spans_of_what_was_taken() -> None:
+    kept = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(kept))
+    engine = Engine()
+    engine.metrics.span = spans_of(provider)
+    worker = make_worker(engine, Gaps())
+    await worker.take([event(0)])
+    await worker.stop()
+    spans = {span.name: span for span in kept.get_finished_spans()}
+    parents = {name: span.parent.span_id if span.parent else None for name, span in spans.items()}
+    of = {name: span.context.span_id for name, span in spans.items() if span.context}
+    assert parents == {
+        "take": None,
+        "process": of["take"],
+        "deliver": of["take"],
+        "store": of["deliver"],
+        "publish": of["store"],
+        "checkpoint": None,
+    }
+    assert spans["store"].attributes == {"rows": 1, "alerts": 0}
 
 
 async def test_an_orderly_end_leaves_no_newest_value_unwritten() -> None:
