@@ -19,7 +19,8 @@ from models.manifest import FORMAT_VERSION, Calibration, Data, Kind, Manifest, P
 from models.package import pack
 from processors.calibration import score_of
 from processors.features import FEATURES, Matrix, features
-from processors.judge import Judging, judge
+from processors.judge import judge
+from processors.judging import Judging
 from processors.state import MeterState
 from schemas import arrow_codec
 from schemas.errors import ConfigurationError

@@ -15,9 +15,10 @@ SCALE = ((0.01, 0.0), (0.1, 0.3), (1.0, 0.5), (10.0, 0.70), (100.0, 0.85), (1_00
 #: From here on a score is worth watching, an alert, a critical one.
 MONITORING, WARNING, CRITICAL = 0.70, 0.85, 0.95
 
-_LOG_DAYS = np.log10([days for days, _ in SCALE])
-_SCORES = np.array([score for _, score in SCALE])
+LOG_DAYS = np.log10([days for days, _ in SCALE])
+SCORES = np.array([score for _, score in SCALE])
 _DAY_S = 86_400.0
+LEAST_SHARE = 1e-12
 
 
 def score_of(
@@ -37,7 +38,7 @@ def score_of(
 
     Returns: float32[n], 0 to 1; NaN where not known.
     """
-    days = interval_s / _DAY_S / np.maximum(share, 1e-12) * (budget / BUDGET)
-    scores: npt.NDArray[np.float32] = np.interp(np.log10(days), _LOG_DAYS, _SCORES).astype(np.float32)
+    days = interval_s / _DAY_S / np.maximum(share, LEAST_SHARE) * (budget / BUDGET)
+    scores: npt.NDArray[np.float32] = np.interp(np.log10(days), LOG_DAYS, SCORES).astype(np.float32)
     scores[share >= 1.0] = 0.0
     return scores

@@ -8,59 +8,66 @@ meter's reach further, its scale is longer by as much, signal by signal: those o
 that overheats every week has a fault, not a habit.
 """
 
+import math
+
 import numpy as np
 
+from processors.compiled import part
+from processors.halves import VALUE, half_of
+from processors.learned import Learned
 from processors.signals import OF_USE
-from processors.state import MeterState
-from schemas.layout import Floats, Mask, Positions
+from schemas.layout import Floats
 
 #: Mean excess of maxima that are as rare as they are said to be [decades].
-EXPECTED_REACH = 1.0 / np.log(10.0)
+EXPECTED_REACH = 1.0 / math.log(10.0)
 #: What one cluster teaches, and the most that it may teach [decades]: a fault is one cluster, however long it lasts.
 _WEIGHT, _MOST_DECADES = 0.1, 3.0
 #: A cluster is over after so many readings that are none of it, as what an alert tells is (`processors.judge`): what
 #: begins anew is an alert of its own, so it has to teach as one.
 QUIET_READINGS = 4
-_HABITS = np.flatnonzero(OF_USE)
+#: Where a signal of use has its reach.
+_PLACE = np.cumsum(OF_USE) - 1
 _DAY_S = 86_400.0
 _LEAST_SHARE = 1e-12
 
 
-def stretch(state: MeterState, row: Positions, rare: Floats, known: Mask, interval_s: Floats) -> Floats:
-    """Return how rare each signal is in the light of the meter's earlier clusters, and learn from those that end.
+@part
+def stretch(
+    learned: Learned, row: int, rare: Floats, decades: Floats, known: int, interval_s: float
+) -> None:  # pragma: no cover - runs compiled
+    """Make the shares of a reading less rare in the light of the meter's earlier clusters; learn from those that end.
 
     Args:
-        state: the partition's state; changed in place.
-        row: intp[k], rows of the meters.
-        rare: float64[k, s], share of readings that are as high, by signal, 1 where nothing is unusual.
-        known: bool[k, s], signals that a reading has.
-        interval_s: float64[k], the meters' usual interval [s].
-
-    Returns: float64[k, s], shares; none is smaller than it was.
+        learned: of the partition's meters; changed in place.
+        row: of the meter.
+        rare: float64[s], share of readings that are as high, by signal, 1 where nothing is unusual; changed in place.
+        decades: float64[s], room to work in.
+        known: signals that the reading has.
+        interval_s: the meter's usual interval [s].
     """
     # Once a day, of all signals together (Bonferroni), is where clusters begin.
-    daily = (interval_s / _DAY_S / np.maximum(known.sum(axis=1), 1))[:, None]
-    decades = np.where(OF_USE, np.log10(daily / np.maximum(rare, _LEAST_SHARE)), 0.0)
-    reach = np.full(rare.shape, EXPECTED_REACH)
-    reach[:, _HABITS] = state.cluster_reach[row]
-    _follow(state, row, decades, reach)
-    stretched: Floats = daily * 10.0 ** (-decades * (EXPECTED_REACH / reach))
-    return np.where(decades > 0.0, stretched, rare)
+    daily, highest = interval_s / _DAY_S / max(known, 1), 0
+    for signal in range(len(rare)):
+        decades[signal] = math.log10(daily / max(rare[signal], _LEAST_SHARE)) if OF_USE[signal] else 0.0
+        if decades[signal] > decades[highest]:
+            highest = signal
+    for signal in range(len(rare)):
+        if decades[signal] > 0.0:
+            reach = VALUE[learned.cluster_reach[row, _PLACE[signal]]]
+            rare[signal] = daily * 10.0 ** (-decades[signal] * (EXPECTED_REACH / reach))
+    _follow(learned, row, highest, decades[highest])
 
 
-def _follow(state: MeterState, row: Positions, decades: Floats, reach: Floats) -> None:
+@part
+def _follow(learned: Learned, row: int, signal: int, height: float) -> None:  # pragma: no cover
     """Keep the peak of the cluster that is going on; let the one that ends teach its signal."""
-    signal = decades.argmax(axis=1)
-    height = decades[np.arange(len(row)), signal]
-    peak, of = state.cluster_peak[row].astype(np.float64), state.cluster_signal[row].astype(np.intp)
-    quiet = np.where(height > 0.0, 0, np.minimum(state.cluster_quiet[row] + 1, QUIET_READINGS))
-    over = (quiet == QUIET_READINGS) & (peak > 0.0)
-    at, ended = np.flatnonzero(over), of[over]
-    excess = np.minimum(peak[over], _MOST_DECADES)
-    reach = reach.copy()
-    reach[at, ended] += _WEIGHT * (excess - reach[at, ended])
-    state.cluster_reach[row] = np.maximum(reach, EXPECTED_REACH)[:, _HABITS]
-    higher = height > peak
-    state.cluster_signal[row] = np.where(higher, signal, of)
-    state.cluster_peak[row] = np.where(over, 0.0, np.maximum(np.where(higher, height, peak), 0.0))
-    state.cluster_quiet[row] = quiet
+    peak, of = float(learned.cluster_peak[row]), learned.cluster_signal[row]
+    quiet = 0 if height > 0.0 else min(learned.cluster_quiet[row] + 1, QUIET_READINGS)
+    if height > peak:
+        learned.cluster_signal[row], learned.cluster_peak[row] = signal, height
+    if quiet == QUIET_READINGS and peak > 0.0:
+        reach = VALUE[learned.cluster_reach[row, _PLACE[of]]]
+        reach += _WEIGHT * (min(peak, _MOST_DECADES) - reach)
+        learned.cluster_reach[row, _PLACE[of]] = half_of(max(reach, EXPECTED_REACH))
+        learned.cluster_peak[row] = 0.0
+    learned.cluster_quiet[row] = quiet

@@ -1,14 +1,16 @@
 """What judgement says of readings, and what was known of their meters before."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from processors.calibration import BUDGET
 from processors.signals import SIGNALS
-from processors.state import MeterState
-from schemas.layout import Floats, Mask, Positions
+from schemas.layout import Floats, Mask
+
+_F32 = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,6 @@ class Past:
     def unknown(cls, count: int) -> "Past":
         """Return the past of meters of which nothing is known, to be filled in."""
         return cls(*(np.full(count, np.nan, dtype=np.float32) for _ in range(6)))
-
-    def note(self, at: Positions, state: MeterState, row: Positions) -> None:
-        """Fill in what the state says of some readings' meters."""
-        self.interval_s[at], self.last_kw[at] = state.interval_s[row], state.last_kw[row]
-        self.day_mean_kw[at], self.peak_kw[at] = state.day_mean_kw[row], state.peak_kw[row]
-        self.covered_s[at], self.meter_class[at] = state.covered_s[row], state.vee_class[row]
 
 
 @dataclass(frozen=True)
@@ -77,6 +73,11 @@ class Judgement:
     past: Past
     budget: float
 
+    @property
+    def columns(self) -> "Found":
+        """The columns of judgement and past together, to be filled in by a compiled pass."""
+        return Found(*(getattr(self if hasattr(self, name) else self.past, name) for name in Found._fields))
+
     @classmethod
     def nothing(cls, n: int, budget: float = BUDGET) -> "Judgement":
         """Return the judgement of readings of which nothing can be said, to be filled in."""
@@ -94,3 +95,24 @@ class Judgement:
             Past.unknown(n),
             budget,
         )
+
+
+class Found(NamedTuple):
+    """Columns of `Judgement` and its `Past`, which say what they are."""
+
+    flag: npt.NDArray[np.int8]
+    score: _F32
+    expected_kwh: Floats
+    band_kwh: Floats
+    z: _F32
+    volts_off: _F32
+    usual_voltage: _F32
+    rarity: _F32
+    severity: npt.NDArray[np.int8]
+    in_order: Mask
+    interval_s: _F32
+    last_kw: _F32
+    day_mean_kw: _F32
+    peak_kw: _F32
+    covered_s: _F32
+    meter_class: _F32

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from processors.judge import Judging
 from processors.judgement import Judgement
+from processors.judging import Judging
 from processors.rounds import rounds
 from processors.state import MeterState
 from schemas.layout import Ints, Positions

@@ -1,10 +1,11 @@
 """What a meter usually uses at each hour of the week, and how far it usually is from that."""
 
 import numpy as np
-import numpy.typing as npt
 
-from processors.state import MeterState
-from schemas.layout import Floats, Ints, Positions
+from processors.compiled import part
+from processors.halves import VALUE, half_of
+from processors.learned import Learned
+from schemas.layout import Ints
 
 HOURS_OF_WEEK = 168
 _HOUR_US = 3_600_000_000
@@ -20,7 +21,8 @@ _LARGEST_KW = 60_000.0
 #: Keeps an almost constant load from finding every flicker unusual: share of the average, and 1 W.
 _FLOOR_SHARE, _FLOOR_KW = 0.01, 0.001
 
-_WEEKDAYS, _WEEKEND = np.arange(5) * 24, np.arange(5, 7) * 24
+#: Hour of the week with which Saturday begins.
+_WEEKEND = 120
 
 
 def hour_of_week(time_us: Ints) -> Ints:
@@ -30,60 +32,67 @@ def hour_of_week(time_us: Ints) -> Ints:
     return found
 
 
-def expect(state: MeterState, row: Positions, hour: Ints, average: Floats) -> tuple[Floats, Floats]:
-    """Return what at most one reading per meter is expected to be.
+@part
+def expect(learned: Learned, row: int, hour: int, average: float) -> tuple[float, float]:  # pragma: no cover
+    """Return the power that a meter is expected to have in an hour, and its standard deviation [kW].
 
     An hour of the week is seen once a week; until it has been seen often it leans on the same hour of the other days of
     its kind (working days, weekend), and an hour that no day of its kind has shown on the same hour of the other kind.
 
     Args:
-        state: the partition's state.
-        row: intp[k], rows of the meters.
-        hour: int64[k], hours of the week.
-        average: float64[k], mean power of each meter [kW].
-
-    Returns: expected power and its standard deviation, float64[k] [kW].
+        learned: of the partition's meters.
+        row: of the meter.
+        hour: of the week.
+        average: mean power of the meter [kW].
     """
-    of_day = hour % 24
-    own = state.week_kw[row, hour].astype(np.float64)
-    working = _mean(state.week_kw[row, of_day + _WEEKDAYS[:, None]])
-    resting = _mean(state.week_kw[row, of_day + _WEEKEND[:, None]])
-    weekend = hour >= 120
-    alike, other = np.where(weekend, resting, working), np.where(weekend, working, resting)
-    alike = np.where(np.isnan(alike), np.where(np.isnan(other), average, other), alike)
-    weeks = state.covered_s[row] / _WEEK_S
+    of_day, own = hour % 24, VALUE[learned.week_kw[row, hour]]
+    working = _mean(learned, row, of_day, of_day + _WEEKEND)
+    resting = _mean(learned, row, of_day + _WEEKEND, HOURS_OF_WEEK)
+    alike, other = (resting, working) if hour >= _WEEKEND else (working, resting)
+    if np.isnan(alike):
+        alike = average if np.isnan(other) else other
+    weeks = learned.covered_s[row] / _WEEK_S
     trust = weeks / (weeks + 1.0)
-    expected = np.where(np.isnan(own), alike, trust * own + (1.0 - trust) * alike)
-    expected = np.where(average > _LARGEST_KW, average, expected)
-    spread = state.hour_spread_kw[row, of_day].astype(np.float64)
-    spread = np.where(np.isnan(spread), state.spread_kw[row], spread)
+    expected = alike if np.isnan(own) else trust * own + (1.0 - trust) * alike
+    if average > _LARGEST_KW:
+        expected = average
+    spread = VALUE[learned.hour_spread_kw[row, of_day]]
+    if np.isnan(spread):
+        spread = float(learned.spread_kw[row])
     return expected, _SIGMA_PER_SPREAD * spread + _FLOOR_SHARE * average + _FLOOR_KW
 
 
+@part
 def learn(
-    state: MeterState, row: Positions, hour: Ints, power: Floats, expected: Floats, sigma: Floats, interval_s: Floats
-) -> None:
-    """Move the profile towards at most one reading per meter, once known by no more than 3 sigma."""
-    days = state.covered_s[row] / _DAY_S
-    part = np.minimum(interval_s / _HOUR_S, 1.0)
-    mean = state.week_kw[row, hour].astype(np.float64)
-    bound = np.where((days >= 1.0) & ~np.isnan(mean), 3.0 * sigma, np.inf)
-    power = np.clip(power, expected - bound, expected + bound)
-    weekly = part * np.maximum(1.0 / (1.0 + days / 7.0), _LEAST_WEEKLY)
-    mean = np.where(np.isnan(mean), power, mean + weekly * (power - mean))
-    state.week_kw[row, hour] = np.clip(mean, -_LARGEST_KW, _LARGEST_KW)
-    of_day = hour % 24
-    spread = state.hour_spread_kw[row, of_day].astype(np.float64)
+    learned: Learned, row: int, hour: int, power: float, expected: float, sigma: float, interval_s: float
+) -> None:  # pragma: no cover
+    """Move the profile of a meter towards one reading, once known by no more than 3 sigma."""
+    days, part, of_day = learned.covered_s[row] / _DAY_S, min(interval_s / _HOUR_S, 1.0), hour % 24
+    mean = VALUE[learned.week_kw[row, hour]]
+    bound = 3.0 * sigma if days >= 1.0 and not np.isnan(mean) else np.inf
+    power = min(max(power, expected - bound), expected + bound)
+    if np.isnan(mean):
+        mean = power
+    else:
+        mean += part * max(1.0 / (1.0 + days / 7.0), _LEAST_WEEKLY) * (power - mean)
+    learned.week_kw[row, hour] = half_of(min(max(mean, -_LARGEST_KW), _LARGEST_KW))
     # The very first reading deviates from nothing.
-    off = np.where(days > 0, np.minimum(np.abs(power - expected), bound), 0.0)
-    daily = part * np.maximum(1.0 / (1.0 + days), _LEAST_DAILY)
-    spread = np.where(np.isnan(spread), np.maximum(off, state.spread_kw[row]), spread + daily * (off - spread))
-    state.hour_spread_kw[row, of_day] = np.minimum(spread, _LARGEST_KW)
+    off = min(abs(power - expected), bound) if days > 0 else 0.0
+    spread = VALUE[learned.hour_spread_kw[row, of_day]]
+    if np.isnan(spread):
+        spread = max(off, float(learned.spread_kw[row]))
+    else:
+        spread += part * max(1.0 / (1.0 + days), _LEAST_DAILY) * (off - spread)
+    learned.hour_spread_kw[row, of_day] = half_of(min(spread, _LARGEST_KW))
 
 
-def _mean(values: npt.NDArray[np.float16]) -> Floats:
-    """Return the mean of each column, leaving out what is not known; NaN where nothing is."""
-    known = ~np.isnan(values)
-    count = known.sum(axis=0)
-    total = np.where(known, values, 0).sum(axis=0, dtype=np.float64)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+@part
+def _mean(learned: Learned, row: int, first: int, end: int) -> float:  # pragma: no cover
+    """Return the mean of the same hour of some days, leaving out what is not known; NaN where nothing is."""
+    total, known = 0.0, 0
+    for hour in range(first, end, 24):
+        value = VALUE[learned.week_kw[row, hour]]
+        if not np.isnan(value):
+            total += value
+            known += 1
+    return total / known if known else np.nan

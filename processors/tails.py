@@ -1,11 +1,8 @@
 """How rare a value is for its own meter: the upper tail of each signal, learned as it goes."""
 
 import numpy as np
-import numpy.typing as npt
 
-from schemas.layout import Floats
-
-Tails = npt.NDArray[np.float32]
+from processors.compiled import part
 
 #: Share of readings beyond a tail's threshold.
 BEYOND = 0.02
@@ -19,50 +16,51 @@ _RARE_SHARE, _RARE_TEACHES = 1e-3, 0.1
 _MOST_EXCESSES = 8.0
 
 
-def rarity(values: Floats, threshold: Tails, excess: Tails, shape: Tails) -> Floats:
-    """Return which share of a meter's readings is as high, float64[k, s], 0 to 1; 1 where a value is not known.
+@part
+def rarity(value: float, threshold: float, excess: float, shape: float) -> float:  # pragma: no cover - runs compiled
+    """Return which share of a meter's readings is as high, 0 to 1; 1 where the value is not known.
 
     The excess over a high threshold follows a generalised Pareto distribution (Pickands, 1975).
 
     Args:
-        values: float64[k, s], signals of at most one reading per meter, NaN where absent.
-        threshold: float32[k, s], what BEYOND of the meter's readings exceed.
-        excess: float32[k, s], by how much they do, in the mean.
-        shape: float32[s], above 0: how heavy the tails are; towards 0 they are exponential.
+        value: of a signal, NaN where absent.
+        threshold: what BEYOND of the meter's readings exceed.
+        excess: by how much they do, in the mean.
+        shape: above 0: how heavy the tail is; towards 0 it is exponential.
     """
-    beyond = (values - threshold) / excess
-    found: Floats = np.ones_like(beyond)
-    # A power costs as much as all the rest, and few values lie beyond their thresholds.
-    at = np.nonzero(beyond > 0)
-    found[at] = BEYOND * (1.0 + shape[at[1]] * beyond[at]) ** (-1.0 / shape[at[1]])
-    return found
+    beyond = (value - threshold) / excess
+    # NaN is not above 0, and few values are: a power costs as much as all the rest.
+    return BEYOND * (1.0 + shape * beyond) ** (-1.0 / shape) if beyond > 0 else 1.0
 
 
+@part
+def pace(days: float) -> tuple[float, float]:  # pragma: no cover
+    """Return how far one reading moves a threshold [mean excesses], and the mean excess, by the days that are known."""
+    first = 1.0 / (1.0 + days)
+    return max(_STEP, _FIRST_STEP * first), max(_WEIGHT, _FIRST_WEIGHT * first)
+
+
+@part
 def follow(
-    values: Floats, share: Floats, threshold: Tails, excess: Tails, least: tuple[Tails, Tails], days: Floats
-) -> tuple[Tails, Tails]:
+    value: float, share: float, threshold: float, excess: float, step: float, weight: float
+) -> tuple[float, float]:  # pragma: no cover
     """Return threshold and mean excess after one more reading.
 
     The threshold is a stochastic approximation of a quantile (Robbins and Monro, 1951), the mean excess a mean that
     forgets; together they are the peaks-over-threshold method of Siffer et al. (2017) without its memory of peaks.
 
     Args:
-        values: float64[k, s], signals of at most one reading per meter, NaN where absent.
-        share: float64[k, s], how rare they are.
-        threshold: float32[k, s].
-        excess: float32[k, s].
-        least: float32[s] each: neither falls below.
-        days: float64[k], how much of each meter's past is known [d].
+        value: of a signal, NaN where absent.
+        share: how rare it is.
+        threshold: as it was.
+        excess: as it was.
+        step: of the threshold; see `pace`.
+        weight: of the mean excess.
     """
-    first = 1.0 / (1.0 + days)
-    step, weight = np.maximum(_STEP, _FIRST_STEP * first), np.maximum(_WEIGHT, _FIRST_WEIGHT * first)
-    by_step = step[:, None] * excess
-    moved = threshold + by_step * np.where(np.isnan(values), 0.0, -BEYOND)
-    grown = excess.astype(np.float64)
-    # Few values lie beyond their thresholds: only they teach how far.
-    at = np.nonzero(values > threshold)
-    teaches = np.where(share[at] < _RARE_SHARE, _RARE_TEACHES, 1.0)
-    by = np.minimum(values[at] - threshold[at], _MOST_EXCESSES * excess[at])
-    moved[at] = threshold[at] + by_step[at] * teaches * (1.0 - BEYOND)
-    grown[at] += weight[at[0]] * teaches * (by - grown[at])
-    return np.maximum(moved, least[0]).astype(np.float32), np.maximum(grown, least[1]).astype(np.float32)
+    if np.isnan(value):
+        return threshold, excess
+    if not value > threshold:
+        return threshold - step * excess * BEYOND, excess
+    teaches = _RARE_TEACHES if share < _RARE_SHARE else 1.0
+    by = min(value - threshold, _MOST_EXCESSES * excess)
+    return threshold + step * excess * teaches * (1.0 - BEYOND), excess + weight * teaches * (by - excess)

@@ -17,7 +17,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from processors.judge import Judging
+from processors.judging import Judging
 from processors.outages import OutageRules
 from processors.validate import Limits
 from schemas.errors import ConfigurationError

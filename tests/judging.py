@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from processors.judge import Judging, judge
+from processors.judge import judge
 from processors.judgement import Judgement
+from processors.judging import Judging
 from processors.state import MeterState
 from schemas.readings import ReadingBatch
 from tests.builders import HOUR_US, START_US, batch

@@ -8,7 +8,7 @@ from itertools import chain
 
 import numpy as np
 
-from processors.judge import Judging
+from processors.judging import Judging
 from processors.state import MeterState
 from processors.validate import Limits
 from schemas.delivery import NO_WATERMARK_US, Position

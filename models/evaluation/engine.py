@@ -12,8 +12,9 @@ from models.forest import fit
 from models.training import History, calibrate
 from processors.calibration import score_of
 from processors.features import features
-from processors.judge import Judging, judge
+from processors.judge import judge
 from processors.judgement import Judgement
+from processors.judging import Judging
 from processors.state import MeterState
 from schemas.layout import Floats
 from schemas.quality import HEALTHY

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from processors.calibration import SCALE
-from processors.judge import Judging, judge
+from processors.judge import judge
+from processors.judging import Judging
 from processors.state import MeterState
 from schemas.readings import ReadingBatch
 

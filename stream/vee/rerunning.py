@@ -14,7 +14,8 @@ import numpy as np
 import psycopg
 import pyarrow as pa
 
-from processors.judge import Judging, judge
+from processors.judge import judge
+from processors.judging import Judging
 from processors.state import MeterState
 from processors.vee.check import check
 from processors.vee.rule_set import RuleSet

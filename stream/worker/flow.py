@@ -8,8 +8,9 @@ import numpy as np
 
 from processors.alerts import model_alerts, raise_alerts
 from processors.explained import Explanations, explain
-from processors.judge import Judging, judge
+from processors.judge import judge
 from processors.judgement import Judgement, Past
+from processors.judging import Judging
 from processors.opinion import Onsets, Opinion, onsets
 from processors.peers import Before, Neighbours, compare
 from processors.record_sources import Runs

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from processors.judge import Judging
+from processors.judging import Judging
 from processors.market.series import SeriesState
 from processors.state import MeterState
 from processors.validate import Limits

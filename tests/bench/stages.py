@@ -9,8 +9,9 @@ import numpy as np
 from models.scorer import Scorer
 from processors.features import features
 from processors.first_of_meter import FOREVER_US, NONE_US, firsts, frames_of
-from processors.judge import Judging, judge
+from processors.judge import judge
 from processors.judgement import Past
+from processors.judging import Judging
 from processors.opinion import Opinion
 from processors.partition import partition_of
 from processors.state import MeterState

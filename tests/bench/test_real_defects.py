@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pytest
 
-from processors.judge import Judging, judge
+from processors.judge import judge
+from processors.judging import Judging
 from processors.state import MeterState
 from processors.validate import FAILURES, Limits, validate
 from processors.vee.catalogue import RULES as CATALOGUE

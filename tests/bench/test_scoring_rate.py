@@ -14,7 +14,8 @@ from models.forest import Forest, fit
 from models.registry import Registry
 from models.scorer import Scorer
 from models.training import History, Plan, train
-from processors.judge import Judging, judge
+from processors.judge import judge
+from processors.judging import Judging
 from processors.peers import Before, compare
 from processors.state import MeterState
 from schemas.readings import ReadingBatch

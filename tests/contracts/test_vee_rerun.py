@@ -8,7 +8,8 @@ import numpy as np
 import psycopg
 import pytest
 
-from processors.judge import Judging, judge
+from processors.judge import judge
+from processors.judging import Judging
 from processors.state import MeterState
 from processors.vee.check import check
 from processors.vee.rule_set import RuleSet, parse

@@ -8,7 +8,7 @@ from typing import Any, cast
 from prometheus_client import CollectorRegistry
 
 from processors import checkpoint
-from processors.judge import Judging
+from processors.judging import Judging
 from processors.state import MeterState
 from processors.validate import Limits
 from schemas.alerts import Alert

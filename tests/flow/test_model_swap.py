@@ -9,7 +9,8 @@ from prometheus_client import CollectorRegistry
 
 from models import package
 from models.registry import Registry
-from processors.judge import Judging, judge
+from processors.judge import judge
+from processors.judging import Judging
 from processors.state import MeterState
 from schemas import arrow_codec
 from schemas.alerts import AlertKind

@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from processors.judge import Judging
+from processors.judging import Judging
 from processors.state import MeterState
 from processors.validate import Limits
 from schemas.errors import ServiceUnavailable

@@ -13,7 +13,7 @@ import numpy as np
 import psycopg
 from prometheus_client import CollectorRegistry
 
-from processors.judge import Judging
+from processors.judging import Judging
 from processors.lifecycle.silences import Silence
 from processors.market.series import SeriesState
 from processors.state import MeterState

@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processors import checkpoint
-from processors.judge import Judging, judge
+from processors.judge import judge
 from processors.judgement import Judgement
+from processors.judging import Judging
 from processors.state import COLUMNS, MeterState
 from schemas.readings import ReadingBatch
 from tests.strategies import cuts, streams

@@ -19,7 +19,8 @@ from confluent_kafka import Consumer, Producer
 from models.tree_walk import lay_out, summed_lengths
 from processors.alerts import raise_alerts
 from processors.features import features
-from processors.judge import Judging, judge
+from processors.judge import judge
+from processors.judging import Judging
 from processors.state import MeterState
 from processors.validate import FAILURES, Limits, validate
 from processors.windows import Windowing, WindowPartials, summarise

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from processors.features import features
-from processors.judge import Judging, judge
+from processors.judge import judge
+from processors.judging import Judging
 from processors.state import MeterState
 from processors.validate import Limits, validate
 from schemas.json_writer import write_array

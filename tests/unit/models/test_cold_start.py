@@ -5,8 +5,9 @@ import pytest
 
 from models.cold_start import ColdStart, FirstDays, profiles
 from models.manifest import ClassProfile
-from processors.judge import Judging, judge
+from processors.judge import judge
 from processors.judgement import Judgement
+from processors.judging import Judging
 from processors.state import MeterState
 from schemas.meter_class import CLASSES
 from schemas.readings import ReadingBatch

@@ -6,8 +6,9 @@ import pytest
 from models.manifest import Calibration
 from models.scorer import Calibrated
 from models.training import History, Plan, train
-from processors.judge import Judging, judge
+from processors.judge import judge
 from processors.judgement import Past
+from processors.judging import Judging
 from processors.state import MeterState
 from schemas.errors import ConfigurationError
 from tests.trained import model, readings, scorer

@@ -6,7 +6,10 @@ import pyarrow as pa
 from processors import alerts as alerts_module
 from processors.alert_kinds import KIND_OF
 from processors.alerts import raise_alerts
-from processors.judge import Judging, _begins, judge
+from processors.judge import judge
+from processors.judging import Judging
+from processors.judging_pass import _begins
+from processors.learned import learned
 from processors.signals import SIGNALS
 from processors.state import MeterState
 from schemas.alerts import Alert, AlertKind, Severity, alert_id
@@ -33,12 +36,8 @@ def test_each_beginning_raises_one_alert_with_its_facts() -> None:
 def begun(scores: list[float]) -> list[int]:
     """Severity of what begins with each of a meter's readings that score this."""
     state = MeterState()
-    row = state.rows(pa.array(["M1"]))
-    found = []
-    for score in scores:
-        one = np.array([score], dtype=np.float32)
-        found.append(int(_begins(state, row, one, one >= 0.85, Judging())[0]))
-    return found
+    state.rows(pa.array(["M1"]))
+    return [_begins(learned(state), 0, score, score >= 0.85, Judging().bounds) for score in scores]
 
 
 def test_what_goes_on_is_told_once_and_again_when_it_gets_worse() -> None:

@@ -5,13 +5,14 @@ import pyarrow as pa
 import pytest
 
 from processors.clusters import EXPECTED_REACH, QUIET_READINGS, stretch
+from processors.compiled import compiled
+from processors.learned import Learned, learned
 from processors.signals import SIGNALS as SIGNALS_IN_ORDER
 from processors.signals import Anomaly
 from processors.state import SIGNALS, MeterState
 
 QUARTER_S = 900.0
 DAILY = QUARTER_S / 86_400.0 / SIGNALS
-KNOWN = np.ones((1, SIGNALS), dtype=bool)
 
 
 @pytest.fixture
@@ -28,8 +29,15 @@ def shares(decades: float, signal: int = 0) -> np.ndarray:
     return rare
 
 
+@compiled
+def stretched(columns: Learned, rare: np.ndarray, room: np.ndarray, interval_s: float) -> None:
+    stretch(columns, 0, rare, room, len(rare), interval_s)
+
+
 def seen(state: MeterState, rare: np.ndarray) -> np.ndarray:
-    return stretch(state, np.zeros(1, dtype=np.intp), rare, KNOWN, np.array([QUARTER_S]))
+    found = rare.copy()
+    stretched(learned(state), found[0], np.empty(SIGNALS), QUARTER_S)
+    return found
 
 
 def quiet(state: MeterState, readings: int = QUIET_READINGS) -> None:

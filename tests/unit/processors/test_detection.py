@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from processors.judge import Judging, judge
+from processors.judge import judge
+from processors.judging import Judging
 from processors.state import MeterState
 from processors.validate import Limits, validate
 from simulators.faults import FaultClass

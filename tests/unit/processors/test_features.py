@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from processors.features import FEATURES, features
-from processors.judge import Judging, judge
+from processors.judge import judge
 from processors.judgement import Past
+from processors.judging import Judging
 from processors.state import MeterState
 from tests.builders import DAY_US, HOUR_US, START_US, batch
 

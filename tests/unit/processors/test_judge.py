@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from processors.judge import Judging, judge
+from processors.judge import judge
+from processors.judging import Judging
 from processors.state import MeterState
 from schemas.quality import ANOMALY, FLAGS, MISSING, MONITORING, NORMAL, WARNING, QualityFlag
 from tests.builders import DAY_US, HOUR_US, MINUTE_US, START_US, batch

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from processors.alerts import model_alerts
-from processors.judge import Judging, judge
+from processors.judge import judge
 from processors.judgement import Judgement
+from processors.judging import Judging
 from processors.opinion import Onsets, Opinion, onsets
 from processors.state import COLUMNS, MeterState
 from schemas.alerts import AlertKind, Severity

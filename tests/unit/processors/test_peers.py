@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from processors.alerts import raise_alerts
-from processors.judge import Judging, judge
+from processors.judge import judge
 from processors.judgement import Judgement
+from processors.judging import Judging
 from processors.peers import Before, Neighbours, compare
 from processors.state import MeterState
 from schemas.alerts import Severity

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from processors.judge import Judging, judge
+from processors.judge import judge
+from processors.judging import Judging
 from processors.keyed_state import SHARD_ROWS
 from processors.state import COLUMNS, NEVER_US, MeterState
 from tests.builders import START_US, batch

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from processors.judge import Judging
+from processors.judging import Judging
 from processors.state import MeterState
 from processors.validate import Limits
 from schemas.rejected import Reason, Rejected

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from processors.judge import Judging
+from processors.judging import Judging
 from processors.state import MeterState
 from processors.validate import Limits
 from processors.vee.catalogue import BY_ID

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from processors.judge import Judging
+from processors.judging import Judging
 from schemas.errors import ConfigurationError
 from stream import settings
 from stream.settings import Settings

@@ -9,8 +9,9 @@ from prometheus_client import CollectorRegistry
 
 from models import package
 from models.registry import Registry
-from processors.judge import Judging, judge
+from processors.judge import judge
 from processors.judgement import Past
+from processors.judging import Judging
 from processors.opinion import Opinion
 from processors.state import MeterState
 from schemas.alerts import Alert, AlertKind
