@@ -13,8 +13,8 @@ import numpy.typing as npt
 from models.calibrated import Calibrated, shares_of
 from models.manifest import Calibration, ClassProfile
 from processors.calibration import score_of
+from processors.hours import HOURS_OF_WEEK, hour_of_week
 from processors.judgement import Judgement, Past
-from processors.profile import HOURS_OF_WEEK, hour_of_week
 from schemas.layout import Floats, Ints, Mask
 from schemas.meter_class import CLASSES
 from schemas.readings import ReadingBatch

@@ -3,14 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
-from processors import profile
-from processors.compiled import own
 from processors.judgement import Judgement
 from processors.judging import Judging
-from processors.judging_pass import Moments, judge_all
-from processors.learned import learned
-from processors.signal_pass import Measures
-from processors.signals import SIGNALS
 from processors.state import MeterState
 from schemas.layout import Mask, Positions
 from schemas.quality import ANOMALY, MISSING, WARNING
@@ -35,17 +29,10 @@ def judge(
     Returns: flags, scores and expectations; they do not depend on how the stream was cut into batches.
     """
     found = Judgement.nothing(len(batch), judging.budget)
-    seen = np.zeros(len(batch), dtype=bool) if skip is None else skip
-    moments = Moments(own(batch.time_us), profile.hour_of_week(batch.time_us), own(seen))
-    judge_all(
-        learned(state),
-        own(rows),
-        moments,
-        Measures.of(batch),
-        judging.bounds,
-        found.columns,
-        np.empty((3, len(SIGNALS))),
-    )
+    # What compiles takes a second to load: a worker that starts has it with its first readings.
+    from processors.judging_pass import judge_batch  # noqa: PLC0415
+
+    judge_batch(batch, rows, state, judging.bounds, found, skip)
     _flag(batch, judging, found.flag)
     return found
 

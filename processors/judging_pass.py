@@ -8,10 +8,11 @@ import numpy as np
 from processors import profile
 from processors.calibration import BUDGET, LEAST_SHARE, LOG_DAYS, SCORES
 from processors.clusters import QUIET_READINGS, stretch
-from processors.compiled import compiled, part
-from processors.judgement import Found
+from processors.compiled import compiled, own, part
+from processors.hours import hour_of_week
+from processors.judgement import Found, Judgement
 from processors.judging import Bounds
-from processors.learned import Learned
+from processors.learned import Learned, learned
 from processors.signal_pass import Measures, signals
 from processors.signals import (
     FIRST_EXCESS,
@@ -22,10 +23,11 @@ from processors.signals import (
     SIGNALS,
     Anomaly,
 )
-from processors.state import NEVER_US
+from processors.state import NEVER_US, MeterState
 from processors.tails import follow, pace, rarity
 from schemas.layout import Floats, Ints, Mask, Positions
 from schemas.quality import ANOMALY, MONITORING
+from schemas.readings import ReadingBatch
 
 _COUNT = len(SIGNALS)
 _SPIKE, _SWELL = SIGNALS.index(Anomaly.SPIKE), SIGNALS.index(Anomaly.SWELL)
@@ -46,6 +48,16 @@ class Moments(NamedTuple):
     time_us: Ints
     hour: Ints
     skip: Mask
+
+
+def judge_batch(
+    batch: ReadingBatch, rows: Positions, state: MeterState, bounds: Bounds, found: Judgement, skip: Mask | None
+) -> None:
+    """Judge a batch; see `judge.judge`, which says what the arguments are."""
+    seen = np.zeros(len(batch), dtype=bool) if skip is None else skip
+    moments = Moments(own(batch.time_us), hour_of_week(batch.time_us), own(seen))
+    room = np.empty((3, _COUNT))
+    judge_all(learned(state), own(rows), moments, Measures.of(batch), bounds, found.columns, room)
 
 
 @compiled

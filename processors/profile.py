@@ -4,11 +4,9 @@ import numpy as np
 
 from processors.compiled import part
 from processors.halves import VALUE, half_of
+from processors.hours import HOURS_OF_WEEK
 from processors.learned import Learned
-from schemas.layout import Ints
 
-HOURS_OF_WEEK = 168
-_HOUR_US = 3_600_000_000
 _HOUR_S = 3_600.0
 _DAY_S = 86_400.0
 _WEEK_S = 7 * _DAY_S
@@ -23,13 +21,6 @@ _FLOOR_SHARE, _FLOOR_KW = 0.01, 0.001
 
 #: Hour of the week with which Saturday begins.
 _WEEKEND = 120
-
-
-def hour_of_week(time_us: Ints) -> Ints:
-    """Return the hour of the UTC week, 0 to 167; 0 begins on Monday."""
-    hours = time_us // _HOUR_US
-    found: Ints = (hours + 72) % HOURS_OF_WEEK  # 1970-01-01 was a Thursday
-    return found
 
 
 @part

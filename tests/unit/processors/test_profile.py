@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from processors.profile import hour_of_week
+from processors.hours import hour_of_week
 from processors.state import MeterState
 from tests.builders import DAY_US, HOUR_US, START_US
 from tests.judging import judged
