@@ -4,6 +4,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from processors.compiled import own, part
 from processors.learned import Learned
@@ -73,7 +74,8 @@ def signals(
     """
     voltage = measures.voltage[at]
     level = _level(learned, row, z, interval_s)
-    volts = _volts(learned, row, voltage, interval_s)
+    weight = min(interval_s / _VOLTAGE_S, 0.5)
+    volts = _away(learned.usual_voltage, row, voltage, weight, _MOST_VOLTS)
     run_s = _run(learned, row, power > average, interval_s)
     long = math.log(abs(run_s) / interval_s + 1.0)
     mismatch = _mismatch(
@@ -85,7 +87,7 @@ def signals(
     values[6], values[7] = (long, 0.0) if run_s > 0 else (0.0, long)
     values[8] = _repeats(learned, row, power, voltage)
     values[9] = mismatch if on_time else np.nan
-    values[10] = _kelvin(learned, row, measures.temperature[at], interval_s)
+    values[10] = _away(learned.usual_temperature_c, row, measures.temperature[at], weight, np.inf)
 
 
 @part
@@ -98,28 +100,16 @@ def _level(learned: Learned, row: int, z: float, interval_s: float) -> float:  #
 
 
 @part
-def _volts(learned: Learned, row: int, voltage: float, interval_s: float) -> float:  # pragma: no cover
-    """Return how far the voltage is above the meter's usual one [V]."""
-    usual = float(learned.usual_voltage[row])
-    off = voltage - usual
-    if np.isnan(usual):
-        learned.usual_voltage[row] = voltage
-    elif not np.isnan(voltage):
-        learned.usual_voltage[row] = usual + min(interval_s / _VOLTAGE_S, 0.5) * min(
-            max(off, -_MOST_VOLTS), _MOST_VOLTS
-        )
-    return off
-
-
-@part
-def _kelvin(learned: Learned, row: int, temperature: float, interval_s: float) -> float:  # pragma: no cover
-    """Return how much warmer it is than usual for the meter [K]."""
-    usual = float(learned.usual_temperature_c[row])
-    off = temperature - usual
-    if np.isnan(usual):
-        learned.usual_temperature_c[row] = temperature
-    elif not np.isnan(temperature):
-        learned.usual_temperature_c[row] = usual + min(interval_s / _VOLTAGE_S, 0.5) * off
+def _away(
+    usual: npt.NDArray[np.float32], row: int, value: float, weight: float, most: float
+) -> float:  # pragma: no cover
+    """Return how far a value is above the meter's usual one, which follows it by no more than a part of `most`."""
+    before = float(usual[row])
+    off = value - before
+    if np.isnan(before):
+        usual[row] = value
+    elif not np.isnan(value):
+        usual[row] = before + weight * min(max(off, -most), most)
     return off
 
 
