@@ -124,7 +124,7 @@ def build_app(
     app.task(OutboxPublisher(producer, sinks.outages, ALERT_SIGNS.name, lambda sign: sign.element).run)
     app.task(rules.run)
     upkeep = partial(keep_up, endpoints.database_url, settings.retention.kept)
-    app.task(partial(again_and_again, upkeep, _UPKEEP_S))
+    app.task(partial(again_and_again, upkeep, _UPKEEP_S, late))
     totals = partial(catch_up, endpoints.database_url, settings.retention.readings_days, late)
     app.task(partial(again_and_again, totals, _TOTALS_S, late))
     overdue = OverdueWatch(lambda: _series(ticks), behind, sinks.ticks, producer)

@@ -15,9 +15,7 @@ _FAILED_S = 300.0
 _log = structlog.get_logger("upkeep")
 
 
-async def again_and_again(
-    work: Callable[[], Awaitable[list[str]]], pause_s: float, busy: Callable[[], bool] = lambda: False
-) -> None:
+async def again_and_again(work: Callable[[], Awaitable[list[str]]], pause_s: float, busy: Callable[[], bool]) -> None:
     """Do what is due, for ever; an absence of the database is waited for.
 
     Args:
