@@ -24,7 +24,7 @@ T = TypeVar("T", bound=np.generic)
 _COMPILE: Any = nb.njit
 _HOW = {"error_model": "numpy", "_nrt": False}
 _CONFIG: Any = nb.config
-_SOURCES = sorted(Path(__file__).parent.glob("*.py"))
+_SOURCES = sorted(Path(__file__).parent.rglob("*.py"))
 _DIGEST = hashlib.sha256(b"\0".join(source.read_bytes() for source in _SOURCES)).hexdigest()[:16]
 
 

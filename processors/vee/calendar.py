@@ -8,7 +8,8 @@ from schemas.layout import Ints, Mask
 
 DAY_US = 86_400_000_000
 HOUR_US = 3_600_000_000
-_SUNDAY = 6
+#: Weekday of Sundays and holidays.
+SUNDAY = 6
 
 
 def _none() -> Ints:
@@ -45,16 +46,10 @@ class Calendar:
     def weekday(self, day: Ints) -> Ints:
         """Return the weekday of local days, Monday is 0; a holiday counts as a Sunday."""
         plain: Ints = (day + 3) % 7
-        return np.where(np.isin(day, self.holidays), _SUNDAY, plain) if len(self.holidays) else plain
+        return np.where(np.isin(day, self.holidays), SUNDAY, plain) if len(self.holidays) else plain
 
     def seam(self, day: Ints) -> Mask:
         """Say which local days have 23 or 25 hours."""
         if not len(self.changes_us):
             return np.zeros(len(day), dtype=bool)
         return np.isin(day, np.unique((self.changes_us + self.offsets_us[:-1]) // DAY_US))
-
-
-def month_of(day: Ints) -> Ints:
-    """Return the month that a local day lies in [months since 1970-01]."""
-    months: Ints = day.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
-    return months

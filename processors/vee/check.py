@@ -9,9 +9,8 @@ from processors.partition import murmur2
 from processors.state import MeterState
 from processors.vee.calendar import HOUR_US
 from processors.vee.facts import Facts
-from processors.vee.follow import follow, in_order
+from processors.vee.follow import follow
 from processors.vee.rule_set import RuleSet, RuleSettings
-from processors.vee.segments import Segments
 from processors.vee.source import Said, said
 from schemas.layout import Floats, Ints, Mask, Positions
 from schemas.meter_class import CLASSES
@@ -85,22 +84,20 @@ def describe(
     skip: Mask | None = None,
 ) -> Facts:
     """Put each reading beside its meter's past, and move the memory on."""
-    ordered = in_order(rows, batch.time_us, state, skip)
     device = _device(batch)
-    newest_us, repeated = _repeats(batch, rows, state, ordered)
-    past = follow(batch, rows, state, ordered, device, sayings.estimated, rules.calendar)
-    day = rules.calendar.day(batch.time_us)
+    hour = rules.calendar.local_us(batch.time_us - 1) // HOUR_US % 24
+    past, order = follow(batch, rows, state, hour, device, sayings.estimated, rules.calendar, skip)
     return Facts(
         batch=batch,
         arrived_us=arrived_us,
         past=past,
-        in_order=ordered,
-        newest_us=newest_us,
-        repeated=repeated,
+        in_order=order.in_order,
+        newest_us=order.newest_us,
+        repeated=order.repeated,
         status=state.vee_status[rows],
         device=np.where(device > 0, device.astype(np.float64), np.nan),
-        hour=rules.calendar.local_us(batch.time_us - 1) // HOUR_US % 24,
-        seam=rules.calendar.seam(day),
+        hour=hour,
+        seam=rules.calendar.seam(rules.calendar.day(batch.time_us)),
         estimated=sayings.estimated,
         mode=_under_maintenance(batch, rows, state, rules, sayings.mode),
     )
@@ -180,33 +177,6 @@ def _device(batch: ReadingBatch) -> npt.NDArray[np.uint32]:
         return np.zeros(len(batch), dtype=np.uint32)
     known = column.is_valid().to_numpy(zero_copy_only=False)
     return np.where(known, np.maximum(murmur2(column), 1), 0).astype(np.uint32)
-
-
-def _repeats(
-    batch: ReadingBatch, rows: Positions, state: MeterState, ordered: Mask
-) -> tuple[Ints, npt.NDArray[np.int8]]:
-    """Return the time of each meter's newest reading before each, and whether a reading repeats that one."""
-    newest_us, repeated = batch.time_us.copy(), np.zeros(len(batch), dtype=np.int8)
-    if ordered.all():
-        return newest_us, repeated
-    at = np.argsort(rows, kind="stable")
-    runs = Segments(rows[at])
-    row, time_us, first = rows[at[runs.start]], batch.time_us[at], ordered[at]
-    newest = runs.previous(runs.newest(time_us, first, state.last_time_us[row]), state.last_time_us[row])
-    again = ~first & (time_us == newest)
-    same = np.ones(len(batch), dtype=bool)
-    for column, known in (
-        ("consumption_kwh", state.vee_kwh),
-        ("register_kwh", state.vee_register),
-        ("voltage", state.vee_voltage),
-    ):
-        values = batch.floats(column)[at].astype(known.dtype)
-        shown = ~np.isnan(values)
-        before = runs.previous(runs.newest(values, first & shown, known[row]), known[row])
-        same &= ~shown | (values == before)
-    newest_us[at] = newest
-    repeated[at] = np.where(again, np.where(same, 1, 2), 0)
-    return newest_us, repeated
 
 
 def _under_maintenance(

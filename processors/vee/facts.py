@@ -1,7 +1,7 @@
 """What the rules may ask about each reading: its own columns, and what was known of its meter before it came."""
 
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -10,8 +10,7 @@ from schemas.layout import Floats, Ints, Mask
 from schemas.readings import ReadingBatch
 
 
-@dataclass(frozen=True)
-class Past:
+class Past(NamedTuple):
     """What was known of a reading's meter, one value per reading; NaN (or 0) where nothing was.
 
     Attributes:
@@ -35,6 +34,8 @@ class Past:
         own_kwh, like_kwh, year_kwh: what that day is held against: the meter's mean day, that of its weekday, that of
             the month a year ago [kWh].
         device: murmur2 of the device's number that came before, 0 without one.
+        nominal_s: length that meters are set to which is next to the usual interval [s].
+        beside_s: how far the reading lies from a whole multiple of that since 1970 [s].
     """
 
     gap_s: Floats
@@ -58,11 +59,13 @@ class Past:
     like_kwh: Floats
     year_kwh: Floats
     device: Floats
+    nominal_s: Floats
+    beside_s: Floats
 
     @classmethod
     def unknown(cls, count: int) -> "Past":
         """Return the past of meters of which nothing is known, to be filled in."""
-        return cls(**{item.name: np.full(count, np.nan) for item in fields(cls)})
+        return cls(*(np.full(count, np.nan) for _ in cls._fields))
 
 
 @dataclass(frozen=True)

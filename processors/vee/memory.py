@@ -1,8 +1,12 @@
 """What the rules remember of each meter: columns of the partition's state."""
 
 from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
+
+from schemas.layout import Floats, Ints
 
 #: Column -> (type, values per meter, value of a new row). 214 bytes per meter in all.
 #: Sums are whole numbers, so that they do not depend on where a stream is cut into batches.
@@ -43,3 +47,42 @@ MEMORY: Mapping[str, tuple[str, int, float]] = {
     "vee_class": ("u1", 1, 0),
     "vee_status": ("u1", 1, 0),
 }
+
+
+class Memory(NamedTuple):
+    """The columns of MEMORY and the time of each meter's newest reading [us], as the compiled pass takes them."""
+
+    last_time_us: Ints
+    vee_day: npt.NDArray[np.int32]
+    vee_gap_s: npt.NDArray[np.float32]
+    vee_usual_s: npt.NDArray[np.float32]
+    vee_kwh: Floats
+    vee_voltage: npt.NDArray[np.float32]
+    vee_flat_s: npt.NDArray[np.uint32]
+    vee_still_s: npt.NDArray[np.uint32]
+    vee_zero_s: npt.NDArray[np.uint32]
+    vee_estimated_s: npt.NDArray[np.uint32]
+    vee_register: Floats
+    vee_since_uwh: Ints
+    vee_since_missing: npt.NDArray[np.uint16]
+    vee_scale: npt.NDArray[np.int8]
+    vee_readings: npt.NDArray[np.int32]
+    vee_day_uwh: Ints
+    vee_highest: npt.NDArray[np.float32]
+    vee_on_grid: npt.NDArray[np.int32]
+    vee_zero_hours: npt.NDArray[np.uint32]
+    vee_days: npt.NDArray[np.uint16]
+    vee_zero_days: npt.NDArray[np.uint8]
+    vee_grid_share: npt.NDArray[np.float32]
+    vee_third: npt.NDArray[np.float32]
+    vee_weekday_kwh: npt.NDArray[np.float32]
+    vee_month: npt.NDArray[np.int16]
+    vee_month_kwh: npt.NDArray[np.float32]
+    vee_month_days: npt.NDArray[np.uint8]
+    vee_year_kwh: npt.NDArray[np.float32]
+    vee_device: npt.NDArray[np.uint32]
+
+
+def memory_of(state: Any) -> Memory:
+    """Return the columns of a `MeterState`; to be asked for again once the state has grown."""
+    return Memory(*(getattr(state, name) for name in Memory._fields))

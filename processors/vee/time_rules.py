@@ -3,7 +3,6 @@
 import numpy as np
 
 from processors.vee.facts import Facts
-from processors.vee.follow import nominal_s, off_grid_s
 from processors.vee.rule import Parameters, Rule
 from schemas.layout import Floats
 
@@ -24,14 +23,14 @@ def _old(facts: Facts, _: Parameters) -> Floats:
 
 
 def _off_grid(facts: Facts, _: Parameters) -> Floats:
-    beside = off_grid_s(facts.batch.time_us, facts.past.usual_s)
+    beside = facts.past.beside_s
     return facts.where(facts.past.grid_share >= _MOSTLY, beside)
 
 
 def _drift(facts: Facts, at: Parameters) -> Floats:
     # A clock that runs fast or slow: every interval is a little too short or too long, in the same sense.
     beside = _off_grid(facts, at)
-    nominal = nominal_s(facts.past.usual_s)
+    nominal = facts.past.nominal_s
     change = np.abs(facts.past.gap_s - nominal)
     return facts.where((change > 0) & (change < 0.1 * nominal), beside)
 
