@@ -123,10 +123,13 @@ def _hits(
     if rule.needs and all(facts.batch.column(name).null_count == len(facts.batch) for name in rule.needs):
         return None
     measured: Floats = rule.measure(facts, lambda name: settings.at(name, classes, sources))
-    enabled = settings.at("enabled", classes, sources) > 0
-    failed = (measured > settings.at("fail", classes, sources)) & enabled
-    warned = ((measured > settings.at("warn", classes, sources)) & enabled) | failed
-    return (warned, failed) if warned.any() else None
+    fail = settings.at("fail", classes, sources)
+    hit = measured > np.fmin(fail, settings.at("warn", classes, sources))
+    # Most rules are silent about most batches.
+    if not hit.any():
+        return None
+    hit &= settings.at("enabled", classes, sources) > 0
+    return (hit, hit & (measured > fail)) if hit.any() else None
 
 
 def _orders(rules: RuleSet, classes: npt.NDArray[np.uint8]) -> list[tuple[tuple[str, ...], Mask]]:

@@ -1,6 +1,7 @@
 """Rules about one value by itself: ranges, signs, and units that have slipped."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from schemas.layout import Floats
 _PHASES = ("voltage", "voltage_l2", "voltage_l3")
 _CURRENTS = ("current_amps", "current_l2_amps", "current_l3_amps")
 _DAY_S = 86_400.0
+_ROOT_OF_TEN = 10.0**0.5
 
 
 def interval_s(facts: Facts) -> Floats:
@@ -77,26 +79,30 @@ def _energy_unit(facts: Facts, at: Parameters) -> Floats:
     known = (facts.past.days >= at("least_days")) & (expected > 0)
     by_use = np.where(known, facts.energy / np.where(known, expected, 1.0), np.nan)
     by_use = np.where(by_use >= at("least_times"), by_use, 1.0)
-    by_register = 10.0 ** np.abs(np.nan_to_num(facts.past.scale))
     counted = facts.floats("register_kwh") - facts.past.register_kwh
     both = (counted > 0) & (facts.past.since_kwh > at("floor_kwh"))
     ratio = np.where(both, facts.past.since_kwh / np.where(both, counted, 1.0), 1.0)
-    power = np.rint(np.log10(np.maximum(ratio, 1e-9)))
-    near = (power != 0) & (np.abs(ratio / 10.0**power - 1.0) <= at("tolerance"))
-    by_both = np.where(near, 10.0 ** np.abs(power), 1.0)
-    return np.fmax(np.fmax(by_use, by_register), by_both)
+    found = np.fmax(by_use, _power_near(ratio, at("tolerance")))
+    slipped = np.flatnonzero(np.nan_to_num(facts.past.scale))
+    found[slipped] = np.fmax(found[slipped], 10.0 ** np.abs(facts.past.scale[slipped]))
+    return found
+
+
+def _power_near(ratio: Floats, tolerance: Any) -> Floats:
+    """Return the power of ten, above 1, that a ratio or its inverse is within a share of; 1 where none is."""
+    found = np.ones(len(ratio))
+    # Nearly all are about 1, and logarithms take their time.
+    far = np.flatnonzero((ratio > _ROOT_OF_TEN) | (ratio < 1.0 / _ROOT_OF_TEN))
+    power = np.rint(np.log10(np.maximum(ratio[far], 1e-9)))
+    near = np.abs(ratio[far] / 10.0**power - 1.0) <= (tolerance[far] if np.ndim(tolerance) else tolerance)
+    found[far] = np.where((power != 0) & near, 10.0 ** np.abs(power), 1.0)
+    return found
 
 
 def _voltage_unit(facts: Facts, at: Parameters) -> Floats:
     """Return by how many times a phase voltage is off, where a power of ten brings it back to the nominal one."""
     nominal, band = at("nominal_v"), at("band") / 100.0
-
-    def times(volts: Floats) -> Floats:
-        ratio = np.abs(volts) / nominal
-        power = np.rint(np.log10(np.maximum(ratio, 1e-9)))
-        return np.where((power != 0) & (np.abs(ratio / 10.0**power - 1.0) <= band), 10.0 ** np.abs(power), 1.0)
-
-    return worst(facts, _PHASES, times)
+    return worst(facts, _PHASES, lambda volts: _power_near(np.abs(volts) / nominal, band))
 
 
 RULES = (
