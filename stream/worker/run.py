@@ -36,6 +36,7 @@ from stream.stack.endpoints import Endpoints
 from stream.topics import ensure_topics, partition_count, topic_id
 from stream.vee.rule_book import RuleBook
 from stream.worker.app import EXIT_FAILED, build_app
+from stream.worker.flow import ready_passes
 from stream.worker.lane import Source
 from stream.worker.plans import Sinks
 from stream.worker.preflight import note_beginnings, rewind_to_database
@@ -74,6 +75,7 @@ def _run(settings: Settings, endpoints: Endpoints, name: str) -> int:
     for source in (meters, market):
         _patiently("kafka", partial(_rewind, settings, endpoints, source))
     markets = load_markets(settings.markets_file)
+    ready_passes()
     built = build_app(settings, endpoints, name, meters, market, _sinks(settings, endpoints, markets), markets, rules)
     with HealthServer(
         "worker",

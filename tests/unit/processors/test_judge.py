@@ -7,6 +7,7 @@ import pytest
 
 from processors.judge import judge
 from processors.judging import Judging
+from processors.judging_pass import judge_all
 from processors.state import MeterState
 from schemas.quality import ANOMALY, FLAGS, MISSING, MONITORING, NORMAL, WARNING, QualityFlag
 from tests.builders import DAY_US, HOUR_US, MINUTE_US, START_US, batch
@@ -162,3 +163,13 @@ def test_the_bounds_are_settings() -> None:
     assert judged([1.0] * 100 + [20.0], judging=lenient)[1].flag[-1] == MONITORING
     blind = replace(lenient, monitoring=1.1)
     assert judged([1.0] * 100 + [20.0], judging=blind)[1].flag[-1] == NORMAL
+
+
+def test_the_pass_is_compiled_for_one_kind_of_columns_whatever_readings_hold() -> None:
+    """Another kind would be compiled while records wait; Arrow gives columns that may not be written to."""
+    judged([1.0] * 5)
+    judged([1.0, float("nan"), 2.0], state=MeterState())
+    whole = batch("M1", [START_US, START_US + HOUR_US], consumption_kwh=1.0, voltage=230.0, temperature_c=20.0)
+    state = MeterState()
+    judge(whole, state.rows(whole.meter_number), state, Judging(), np.array([False, True]))
+    assert len(judge_all.signatures) == 1
