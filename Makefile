@@ -29,6 +29,8 @@ $(INSTALLED): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@# Where Python may not write beside the source, every start would compile all of it: three seconds of a worker's.
 	@$(BIN)/python -m compileall -q schemas processors models sinks simulators stream panels
+	@# Passes over readings are machine code, which the first start would make for twenty seconds.
+	@$(BIN)/python -c 'from stream.worker.flow import ready_passes; ready_passes()'
 	@touch $@
 
 fmt: setup ## format, and mend what can be mended

@@ -9,7 +9,6 @@ from processors.partition import murmur2
 from processors.state import MeterState
 from processors.vee.calendar import HOUR_US
 from processors.vee.facts import Facts
-from processors.vee.follow import follow
 from processors.vee.rule_set import RuleSet, RuleSettings
 from processors.vee.source import Said, said
 from schemas.layout import Floats, Ints, Mask, Positions
@@ -86,6 +85,9 @@ def describe(
     """Put each reading beside its meter's past, and move the memory on."""
     device = _device(batch)
     hour = rules.calendar.local_us(batch.time_us - 1) // HOUR_US % 24
+    # What compiles takes a second to load, as in `judge`.
+    from processors.vee.follow import follow  # noqa: PLC0415
+
     past, order = follow(batch, rows, state, hour, device, sayings.estimated, rules.calendar, skip)
     return Facts(
         batch=batch,
