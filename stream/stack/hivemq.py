@@ -60,6 +60,9 @@ def prepare(layout: Layout, settings: StackSettings, port: int, report: Report) 
         *("org.codehaus.janino.SimpleCompiler", str(BROKER), "Broker", str(home)),
         heap=settings.mqtt_heap,
         scratch=layout.scratch("mqtt"),
-        options=("-XX:+UseSerialGC", f"-Dlogback.configurationFile={LOGGING}"),
+        options=(
+            *("-XX:+UseSerialGC", f"-Dlogback.configurationFile={LOGGING}"),
+            *settings.java_options.split(),
+        ),
     )
     return Launch(argv=argv, directory=home, stop_timeout_s=STOP_TIMEOUT_S)

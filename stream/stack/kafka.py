@@ -105,7 +105,10 @@ class KafkaServer:
             *("kafka.Kafka", self._write_config(data)),
             heap=self.settings.kafka_heap,
             scratch=self.layout.scratch(self.name),
-            options=("-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", _LOGGING_OPTION),
+            options=(
+                *("-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", _LOGGING_OPTION),
+                *self.settings.java_options.split(),
+            ),
         )
         return Launch(argv=argv, directory=data, stop_timeout_s=STOP_TIMEOUT_S)
 

@@ -25,6 +25,9 @@ class StackSettings(BaseSettings):
     postgres_shared_buffers: str = Field(default="512MB", description="PostgreSQL's shared_buffers.")
     kafka_heap: str = Field(default="512m", description="Java heap of Kafka, as -Xmx takes it.")
     mqtt_heap: str = Field(default="512m", description="Java heap of HiveMQ, as -Xmx takes it.")
+    java_options: str = Field(
+        default="", description="More options of both Java servers, such as -XX:TieredStopAtLevel=1: quick to start."
+    )
     cache: Path | None = Field(default=None, description="Where resolved jars are kept; the user's cache when unset.")
     start_timeout_s: float = Field(default=120.0, gt=0, description="Longest wait for one server to become healthy.")
 

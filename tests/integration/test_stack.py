@@ -123,6 +123,13 @@ def test_every_server_answers_on_loopback_only(local_stack: LocalStack, stack: E
                 socket.create_connection((outward, server.port), timeout=1)
 
 
+def test_both_java_servers_get_the_options_that_are_set_for_them(local_stack: LocalStack) -> None:
+    wanted = os.environ["METERSTREAM_STACK_JAVA_OPTIONS"].encode()
+    for server in local_stack.status().servers:
+        arguments = Path(f"/proc/{server.pid}/cmdline").read_bytes().split(b"\0")
+        assert (wanted in arguments) == arguments[0].endswith(b"java")
+
+
 def test_psql_reads_the_database_url(stack: Endpoints) -> None:
     with psycopg.connect(stack.database_url) as connection:
         row = connection.execute("select current_user, current_database(), current_setting('fsync')").fetchone()
