@@ -9,6 +9,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 ARGS ?=
+# Tests that start servers or measure have the machine to themselves; the others share its cores.
+ALONE := tests/contracts tests/integration tests/chaos tests/bench
 
 .PHONY: help setup fmt check test bench bench-storage chaos fuzz soak demo schemas dashboards gallery lock clean
 
@@ -43,8 +45,13 @@ check: setup ## format, lint, types, import contracts, unit tests: under a minut
 	$(BIN)/mypy
 	$(BIN)/pytest -q -n auto -m "not integration" --ignore=tests/bench --hypothesis-profile=quick $(ARGS)
 
-test: setup ## the whole suite, on real servers that come and go with it
+test: setup ## the whole suite, on real servers that come and go with it (ARGS=tests/flow for some of it)
+ifeq ($(ARGS),)
+	$(BIN)/pytest -n auto $(ALONE:%=--ignore=%)
+	$(BIN)/pytest $(ALONE)
+else
 	$(BIN)/pytest $(ARGS)
+endif
 
 bench: setup ## how fast it is, beside its peers, with a table of goals (QUICK=1 for a small run)
 	$(BIN)/python -m tests.bench $(if $(QUICK),--quick) $(ARGS)
