@@ -19,6 +19,8 @@ CLASSES = (
     "generation",
     "transformer",
 )
+#: Class of the meters of transformers themselves: they measure their customers once more, and are none.
+TRANSFORMER_METERS = "transformer"
 #: What is known of a meter's standing, by code: nothing yet, not in the registry, in use, and everything else.
 NOT_ASKED, UNREGISTERED, ACTIVE, INACTIVE = range(4)
 

@@ -1,6 +1,6 @@
 """The registry: where a meter stands in the grid."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
@@ -31,6 +31,12 @@ class RegistryEntry(BaseModel):
         default=None, max_length=50, description="what feeds the meter; windows are summed by it"
     )
     feeder: Text | None = Field(default=None, max_length=50, description="what feeds the transformer")
+    transformer_kva: float | None = Field(
+        default=None, gt=0, le=1e6, allow_inf_nan=False, description="rating of the transformer [kVA]"
+    )
+    phase: Literal["L1", "L2", "L3", "L1L2L3"] | None = Field(
+        default=None, description="what the meter is connected to, where that is known"
+    )
     substation: Text | None = Field(default=None, max_length=50, description="what feeds the feeder")
     region: Text | None = Field(default=None, max_length=50, description="where the substation stands")
     zone: Text | None = Field(
@@ -43,7 +49,11 @@ class RegistryEntry(BaseModel):
         default=None, max_length=50, description="IANA name of the region's clock, by which its days are; else UTC"
     )
     customer_class: Text | None = Field(
-        default=None, max_length=50, alias="class", pattern=r"^[^\x00*]+$", description="such as `residential`"
+        default=None,
+        max_length=50,
+        alias="class",
+        pattern=r"^[^\x00*]+$",
+        description="such as `residential`; `transformer` is the meter of the transformer itself, which is no customer",
     )
     status: Text = Field(default="active", max_length=50, description="such as `active`")
     valid_from: AwareDatetime | None = Field(

@@ -114,10 +114,10 @@ class Page:
         return found
 
     async def restored(self, states: Sequence[AlertState]) -> dict[str, datetime]:
-        """Return when power was back, of alerts of outages none of which lasts; of what was none, when it was seen."""
+        """Return when conditions were over, of alerts of those none of which lasts; of what was none, when it was seen."""
         if not states:
             return {}
-        asked = zip(*((state.alert_id, state.element, state.first_seen) for state in states), strict=True)
+        asked = zip(*((s.alert_id, s.kind, s.element, s.first_seen) for s in states), strict=True)
         rows = await (await self._connection.execute(sql.RESTORED, [list(column) for column in asked])).fetchall()
         seen = {state.alert_id: state.last_seen for state in states}
         return {alert_id: ended_at or seen[alert_id] for alert_id, ended_at in rows}

@@ -52,11 +52,12 @@ FROM unnest(%(substation)s::text[]) AS wanted (name) JOIN substations s USING (n
 UNION ALL
 SELECT 'region/' || name, name, NULL, NULL, NULL FROM unnest(%(region)s::text[]) AS wanted (name)
 """
-# Alerts of outages none of which lasts, each with the end of the last one, null where it turned out to be none.
+# Alerts of conditions none of which lasts, each with the end of the last one, null where it turned out to be none.
 RESTORED = """
 SELECT a.alert_id, max(o.ended_at) FILTER (WHERE NOT o.withdrawn)
-FROM unnest(%s::text[], %s::text[], %s::timestamptz[]) AS a (alert_id, element, first_seen)
-LEFT JOIN grid_outages o ON o.element = a.element AND o.dark_by >= a.first_seen - interval '1 day'
+FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[]) AS a (alert_id, kind, element, first_seen)
+LEFT JOIN standing_conditions o
+    ON o.element = a.element AND o.kind = a.kind AND o.seen_at >= a.first_seen - interval '1 day'
 GROUP BY a.alert_id HAVING NOT coalesce(bool_or(NOT o.withdrawn AND o.ended_at IS NULL), false)
 """
 # Alerts without a parent, and those of groups, that stand below the same head of the grid.

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import class_row
 
+from schemas.meter_class import TRANSFORMER_METERS
 from schemas.windows import DAY_S, HOUR_S, WindowAggregate
 from sinks.windows_table import SUMS
 
@@ -47,7 +48,9 @@ WITH merged AS (
            sum(w.energy_uwh)::bigint AS peak_uwh, w.window_start AS peak_at
     FROM window_totals w
     JOIN transformer_elements e USING (transformer_id)
-    CROSS JOIN LATERAL (VALUES (w.customer_class), ('*')) c (customer_class)
+    CROSS JOIN LATERAL (
+        SELECT w.customer_class UNION ALL SELECT '*' WHERE w.customer_class <> '{TRANSFORMER_METERS}'
+    ) c (customer_class)
     WHERE w.window_s = 900 AND w.window_start = ANY(%s)
     GROUP BY e.element_kind, e.element, c.customer_class, w.window_start
 ), changed AS (

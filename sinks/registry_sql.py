@@ -17,6 +17,8 @@ _FIELDS = {
     "status": "text",
     "zone": "text",
     "timezone": "text",
+    "transformer_kva": "double precision",
+    "phase": "text",
     "valid_from": "timestamptz",
     "arrived_at": "timestamptz",
 }
@@ -44,12 +46,17 @@ WITH said AS (
     ORDER BY e.feeder, e.substation IS NULL, e.position DESC
     ON CONFLICT (name) DO UPDATE SET substation_id = coalesce(excluded.substation_id, f.substation_id)
     RETURNING feeder_id, name
+), ratings AS (
+    SELECT DISTINCT ON (transformer) transformer, transformer_kva AS rating_kva
+    FROM said WHERE transformer_kva IS NOT NULL ORDER BY transformer, position DESC
 ), boxes AS (
-    INSERT INTO transformers AS t (name, feeder_id)
-    SELECT DISTINCT ON (e.transformer) e.transformer, f.feeder_id
-    FROM said e LEFT JOIN lines f ON f.name = e.feeder WHERE e.transformer IS NOT NULL
+    INSERT INTO transformers AS t (name, feeder_id, rating_kva)
+    SELECT DISTINCT ON (e.transformer) e.transformer, f.feeder_id, r.rating_kva
+    FROM said e LEFT JOIN lines f ON f.name = e.feeder LEFT JOIN ratings r USING (transformer)
+    WHERE e.transformer IS NOT NULL
     ORDER BY e.transformer, e.feeder IS NULL, e.position DESC
-    ON CONFLICT (name) DO UPDATE SET feeder_id = coalesce(excluded.feeder_id, t.feeder_id)
+    ON CONFLICT (name) DO UPDATE SET feeder_id = coalesce(excluded.feeder_id, t.feeder_id),
+        rating_kva = coalesce(excluded.rating_kva, t.rating_kva)
     RETURNING transformer_id
 ), zones AS (
     INSERT INTO region_zones (region, market, symbol)
@@ -57,9 +64,9 @@ WITH said AS (
     FROM said WHERE region IS NOT NULL AND zone IS NOT NULL ORDER BY region, position DESC
     ON CONFLICT (region) DO UPDATE SET market = excluded.market, symbol = excluded.symbol
 )
-INSERT INTO smart_meters AS m (meter_number, status)
-SELECT meter_number, status FROM entries ORDER BY meter_number
-ON CONFLICT (meter_number) DO UPDATE SET status = excluded.status
+INSERT INTO smart_meters AS m (meter_number, status, phase)
+SELECT meter_number, status, phase FROM entries ORDER BY meter_number
+ON CONFLICT (meter_number) DO UPDATE SET status = excluded.status, phase = coalesce(excluded.phase, m.phase)
 """  # noqa: S608 - names are constants of this module
 
 # A region whose clock changes makes every place be looked up again.

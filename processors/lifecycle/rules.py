@@ -20,7 +20,7 @@ class KindRules(_Group):
     ends: Literal["calm", "quiet", "restored"] = Field(
         default="calm",
         description="`calm`: when normal readings have come; `quiet`: when no sign has come for hold_s; "
-        "`restored`: when power is back",
+        "`restored`: when the condition of the grid is over",
     )
     calm_readings: PositiveInt = Field(default=4, description="so many normal readings in a row end it")
     hold_s: NonNegativeFloat = Field(default=300.0, description="it stands at least so long after it was last seen")

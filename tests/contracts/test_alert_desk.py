@@ -359,7 +359,7 @@ async def test_no_question_of_the_desk_reads_a_table_whole(bench: Bench) -> None
         alert_sql.TAKE_SIGNS: (9,),
         alert_sql.NEWEST: (["meter/M1"], ["voltage_sag"], ["below"]),
         alert_sql.PLACES: below | {"meter": ["M1"], "region": ["R1"]},
-        alert_sql.RESTORED: (["a"], ["feeder/F1"], [NOON]),
+        alert_sql.RESTORED: (["a"], ["outage"], ["feeder/F1"], [NOON]),
         alert_sql.RELATED: (["voltage_sag"], ["below"], ["S1"]),
         alert_sql.METERS_BELOW: below,
         alert_sql.STANDING_AFTER: ("", 9),
