@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
+from schemas.meter_class import TRANSFORMER_METERS
 from schemas.registry import RegistryEntry
 
 #: Column -> field of an entry, in the order of a written file.
@@ -71,7 +72,7 @@ def read(lines: Iterable[str]) -> RegistryFile:
                 placed += _entry(rows.line_num, header, row, found.problems)
     except csv.Error as error:
         found.problems.append(Problem(rows.line_num, str(error)))
-    found.problems += [*_repeated(placed), *_contradictions(placed)]
+    found.problems += [*_repeated(placed), *_contradictions(placed), *_transformers(placed)]
     found.problems.sort(key=lambda problem: problem.line)
     # Python sorts stably: what does not say since when keeps its place, before what does.
     ordered = sorted(placed, key=lambda item: item[1].valid_from.timestamp() if item[1].valid_from else float("-inf"))
@@ -120,6 +121,24 @@ def _repeated(placed: list[tuple[int, RegistryEntry]]) -> Iterator[Problem]:
         known = first.setdefault((entry.meter_number, entry.valid_from), line)
         if known != line:
             yield Problem(line, f"meter {entry.meter_number} is in line {known} already, with the same valid_from")
+
+
+def _transformers(placed: list[tuple[int, RegistryEntry]]) -> Iterator[Problem]:
+    """Yield what cannot be of transformers: two ratings at one time, or a meter of none of them."""
+    rated = dict[tuple[str, object], tuple[float, int]]()
+    for line, entry in placed:
+        if entry.customer_class == TRANSFORMER_METERS and entry.transformer is None:
+            yield Problem(line, f"meter {entry.meter_number} is that of a transformer, and none is named")
+        if entry.transformer_kva is None:
+            continue
+        if entry.transformer is None:
+            yield Problem(line, f"a rating of {entry.transformer_kva:g} kVA, and no transformer is named")
+            continue
+        key = entry.transformer, entry.valid_from
+        before, at = rated.setdefault(key, (entry.transformer_kva, line))
+        if before != entry.transformer_kva:
+            has = f"{entry.transformer_kva:g} kVA; in line {at} it has {before:g}"
+            yield Problem(line, f"transformer {entry.transformer} has {has}")
 
 
 def _contradictions(placed: list[tuple[int, RegistryEntry]]) -> Iterator[Problem]:

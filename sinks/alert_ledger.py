@@ -114,7 +114,7 @@ class Page:
         return found
 
     async def restored(self, states: Sequence[AlertState]) -> dict[str, datetime]:
-        """Return when conditions were over, of alerts of those none of which lasts; of what was none, when it was seen."""
+        """Return when conditions were over, of alerts of those none of which lasts; of what was none, the last sign."""
         if not states:
             return {}
         asked = zip(*((s.alert_id, s.kind, s.element, s.first_seen) for s in states), strict=True)

@@ -17,7 +17,7 @@ _KNOWN = """
 SELECT condition_id, kind, element, extract(epoch FROM started_at)::bigint,
        coalesce(extract(epoch FROM ended_at), 0)::bigint, severity
 FROM grid_conditions
-WHERE kind = ANY(%s) AND element = ANY(%s) AND NOT withdrawn AND coalesce(ended_at, 'infinity') >= to_timestamp(%s)
+WHERE kind = ANY(%s) AND NOT withdrawn AND coalesce(ended_at, 'infinity') >= to_timestamp(%s)
 ORDER BY started_at, condition_id
 """
 _FIELDS = (
@@ -33,8 +33,8 @@ _FIELDS = (
     "detail",
 )
 _VALUES = """
-to_timestamp(%(started_s)s), to_timestamp(%(ended_s)s), %(severity)s, %(measured)s, %(expected)s, %(uncertainty)s::float8,
-%(unit)s, %(suspect)s::text, %(confidence)s::float8, %(detail)s
+to_timestamp(%(started_s)s), to_timestamp(%(ended_s)s), %(severity)s, %(measured)s, %(expected)s,
+%(uncertainty)s::float8, %(unit)s, %(suspect)s::text, %(confidence)s::float8, %(detail)s
 """
 _OPEN = f"""
 INSERT INTO grid_conditions (kind, element, {", ".join(_FIELDS)}, found_at)
@@ -59,7 +59,6 @@ _RANK = {severity: rank for rank, severity in enumerate(Severity)}
 async def restate(
     connection: psycopg.AsyncConnection,
     kinds: Collection[AlertKind],
-    elements: Sequence[str],
     found: Sequence[Condition],
     since_s: int,
     mark_s: int,
@@ -68,15 +67,14 @@ async def restate(
 
     Args:
         connection: with a transaction open in which nobody else does this.
-        kinds: kinds of condition that were looked for.
-        elements: where.
-        found: all that there is of them; one that began before `since_s` is known by what it has in common with the span.
+        kinds: kinds of condition that were looked for, everywhere.
+        found: all that there is of them; one that began before the span is known by what it has in common with it.
         since_s: from when on was looked [s].
         mark_s: how far event time had come [s].
 
     Returns: signs of what is new or worse than before.
     """
-    known = await (await connection.execute(_KNOWN, (list(map(str, kinds)), list(elements), since_s))).fetchall()
+    known = await (await connection.execute(_KNOWN, (list(map(str, kinds)), since_s))).fetchall()
     signs, kept = list[Alert](), set[int]()
     for condition in found:
         before = next(

@@ -48,7 +48,8 @@ FROM transformers t
 LEFT JOIN feeders f USING (feeder_id)
 LEFT JOIN substations s USING (substation_id)
 LEFT JOIN (
-    SELECT transformer_id, count(*) AS meters FROM smart_meters WHERE status = 'active' GROUP BY transformer_id
+    SELECT transformer_id, count(*) AS meters FROM smart_meters
+    WHERE status = 'active' AND customer_class IS DISTINCT FROM 'transformer' GROUP BY transformer_id
 ) m USING (transformer_id)
 ORDER BY t.transformer_id
 """
@@ -58,10 +59,11 @@ SELECT g.meter_id, coalesce(p.transformer_id, 0), extract(epoch FROM g.lit_at)::
        g.interval_s, array_position(%(causes)s::text[], g.cause) - 1
 FROM supply_gaps g
 LEFT JOIN LATERAL (
-    SELECT transformer_id FROM meter_moves m WHERE m.meter_id = g.meter_id AND m.valid_from <= g.lit_at
+    SELECT transformer_id, customer_class FROM meter_moves m WHERE m.meter_id = g.meter_id AND m.valid_from <= g.lit_at
     ORDER BY m.valid_from DESC LIMIT 1
 ) p ON true
-WHERE g.lit_at > to_timestamp(%(since)s - %(reach_s)s) AND g.lit_at <= to_timestamp(%(until)s)
+WHERE p.customer_class IS DISTINCT FROM 'transformer'
+  AND g.lit_at > to_timestamp(%(since)s - %(reach_s)s) AND g.lit_at <= to_timestamp(%(until)s)
   AND coalesce(g.dark_at, g.lit_at + g.interval_s * interval '1.25 seconds') >= to_timestamp(%(since)s)
 ORDER BY g.lit_at, g.meter_id
 """

@@ -64,9 +64,10 @@ WITH said AS (
     FROM said WHERE region IS NOT NULL AND zone IS NOT NULL ORDER BY region, position DESC
     ON CONFLICT (region) DO UPDATE SET market = excluded.market, symbol = excluded.symbol
 )
-INSERT INTO smart_meters AS m (meter_number, status, phase)
+INSERT INTO smart_meters AS m (meter_number, status, supply_phase)
 SELECT meter_number, status, phase FROM entries ORDER BY meter_number
-ON CONFLICT (meter_number) DO UPDATE SET status = excluded.status, phase = coalesce(excluded.phase, m.phase)
+ON CONFLICT (meter_number) DO UPDATE SET status = excluded.status,
+    supply_phase = coalesce(excluded.supply_phase, m.supply_phase)
 """  # noqa: S608 - names are constants of this module
 
 # A region whose clock changes makes every place be looked up again.

@@ -40,11 +40,12 @@ WITH due AS (
                count(coalesce(b.consumption_kwh, b.export_kwh)) AS received,
                count(b.consumption_kwh) FILTER (WHERE b.kind = 'estimate') AS estimated
         FROM best_values b
-        WHERE b.meter_id = s.meter_id AND b.reading_time > s.hour AND b.reading_time <= s.hour + interval '1 hour'
+        WHERE b.meter_id = s.meter_id
+          AND b.reading_time > s.hour AND b.reading_time <= s.hour + interval '1 hour'
     ) v
 )
-INSERT INTO transformer_hours AS h (transformer_id, hour, own_uwh, own_export_uwh, own_expected, own_received, customers,
-    customers_uwh, customers_export_uwh, expected, received, estimated)
+INSERT INTO transformer_hours AS h (transformer_id, hour, own_uwh, own_export_uwh, own_expected, own_received,
+    customers, customers_uwh, customers_export_uwh, expected, received, estimated)
 SELECT transformer_id, hour, coalesce(sum(uwh) FILTER (WHERE own), 0), coalesce(sum(export_uwh) FILTER (WHERE own), 0),
        coalesce(sum(expected) FILTER (WHERE own), 0), coalesce(sum(least(received, expected)) FILTER (WHERE own), 0),
        count(*) FILTER (WHERE NOT own),

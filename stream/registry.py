@@ -13,7 +13,8 @@ from stream.worker.producer import KafkaProducer, Outgoing, producer_settings
 #: Entries that Kafka acknowledges together.
 _AT_ONCE = 2_000
 _ENTRIES = f"""
-SELECT m.meter_number, t.name AS transformer, t.rating_kva AS transformer_kva, m.phase, f.name AS feeder, s.name AS substation, s.region,
+SELECT m.meter_number, t.name AS transformer, t.rating_kva AS transformer_kva, m.supply_phase AS phase,
+       f.name AS feeder, s.name AS substation, s.region,
        z.market || '/' || z.symbol AS zone, c.timezone, nullif(p.customer_class, '{UNCLASSIFIED}') AS class, m.status,
        nullif(p.valid_from, '-infinity') AS valid_from
 FROM meter_places p

@@ -5,8 +5,6 @@ from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     NonNegativeInt,
     PositiveFloat,
@@ -18,21 +16,18 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from processors.judging import Judging
-from processors.outages import OutageRules
 from processors.validate import Limits
 from schemas.errors import ConfigurationError
 from sinks.upkeep import Retention
+from stream.grid_settings import GridSettings, OutageSettings
+from stream.settings_group import Group
 from stream.stack.settings import StackSettings
 
 PREFIX = "METERSTREAM_"
 NESTED = "__"
 
 
-class _Group(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class MqttSettings(_Group):
+class MqttSettings(Group):
     """How to reach the MQTT broker beyond its URL (`mqtt://[user:password@]host:port`, `mqtts://` for TLS)."""
 
     username: str | None = None
@@ -43,7 +38,7 @@ class MqttSettings(_Group):
     keepalive_s: PositiveInt = Field(default=30, description="silence after which a connection counts as lost")
 
 
-class BridgeSettings(_Group):
+class BridgeSettings(Group):
     """MQTT to Kafka."""
 
     client_id: str = Field(
@@ -68,7 +63,7 @@ class BridgeSettings(_Group):
     metrics_port: int = Field(default=0, ge=0, description="HTTP port of /metrics and /health; 0 finds a free one")
 
 
-class WorkerSettings(_Group):
+class WorkerSettings(Group):
     """Kafka to everything else."""
 
     app_id: str = "meterstream"
@@ -96,7 +91,7 @@ class WorkerSettings(_Group):
     metrics_port: int = Field(default=0, ge=0, description="HTTP port of /metrics and /health; 0 finds a free one")
 
 
-class ScoringSettings(_Group):
+class ScoringSettings(Group):
     """What scores stand for, and what follows from them."""
 
     alert_budget: PositiveFloat = Field(
@@ -123,7 +118,7 @@ class ScoringSettings(_Group):
         return Judging(**self.levels, budget=self.alert_budget)
 
 
-class EstimateSettings(_Group):
+class EstimateSettings(Group):
     """Estimates that the engine makes by itself; `wait_h` of the rule set says how long it waits for what may come."""
 
     enabled: bool = Field(
@@ -132,30 +127,7 @@ class EstimateSettings(_Group):
     pause_s: PositiveFloat = Field(default=5.0, description="how often what has become due is looked for")
 
 
-class OutageSettings(_Group):
-    """When an element of the grid is without power; `processors.outages.OutageRules` says why so."""
-
-    share: float = Field(default=0.65, gt=0, le=1, description="of its meters, dark at the same moment")
-    least: int = Field(default=2, ge=2, description="so many meters at least")
-    parts: float = Field(
-        default=0.8, gt=0, le=1, description="of the elements below it, each with half its meters dark"
-    )
-    told: float = Field(
-        default=0.1, ge=0, le=1, description="of a region's meters, by their own word; else its feed failed"
-    )
-    left: float = Field(default=0.05, ge=0, lt=1, description="of its meters, that may never come back")
-    slack_s: NonNegativeInt = Field(default=60, description="how far clocks of meters may be apart [s]")
-    settle_s: float = Field(
-        default=10.0, ge=0, description="what comes within so short a time is explained together [s]"
-    )
-
-    @property
-    def rules(self) -> OutageRules:
-        """The same for the processors."""
-        return OutageRules(**self.model_dump(exclude={"settle_s"}))
-
-
-class RetentionSettings(_Group):
+class RetentionSettings(Group):
     """How long rows are kept; 0 is for ever. What is dropped is a week older still: Kafka may still have its record."""
 
     readings_days: NonNegativeInt = Field(
@@ -182,7 +154,7 @@ class RetentionSettings(_Group):
         return Limits(retention_s=self.readings_days * 86_400.0) if self.readings_days else Limits()
 
 
-class FeedSettings(_Group):
+class FeedSettings(Group):
     """Published market files."""
 
     dir: Path | None = Field(default=None, description="what was fetched and published; empty: `feeds` under local_dir")
@@ -195,7 +167,7 @@ class FeedSettings(_Group):
     metrics_port: int = Field(default=0, ge=0, description="HTTP port of /metrics and /health; 0 finds a free one")
 
 
-class ModelSettings(_Group):
+class ModelSettings(Group):
     """Models that score readings; where there is none, each meter's own past is all that scores."""
 
     dir: Path | None = Field(default=None, description="folder of the registry; empty: `models` under local_dir")
@@ -209,7 +181,7 @@ class ModelSettings(_Group):
     drift_days: PositiveFloat = Field(default=7.0, description="drift is told once in so much event time [d]")
 
 
-class AlertSettings(_Group):
+class AlertSettings(Group):
     """What becomes of alerts."""
 
     routes_file: Path | None = Field(default=None, description="channels and routes (TOML); without it nobody is told")
@@ -248,6 +220,7 @@ class Settings(BaseSettings):
     scoring: ScoringSettings = ScoringSettings()
     estimates: EstimateSettings = EstimateSettings()
     outages: OutageSettings = OutageSettings()
+    grid: GridSettings = GridSettings()
     retention: RetentionSettings = RetentionSettings()
     feed: FeedSettings = FeedSettings()
     models: ModelSettings = ModelSettings()
@@ -289,7 +262,7 @@ def _known() -> set[str]:
     names = {f"{PREFIX}stack_{name}".upper() for name in StackSettings.model_fields}
     for name, field in Settings.model_fields.items():
         kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, _Group):
+        if isinstance(kind, type) and issubclass(kind, Group):
             names |= {f"{PREFIX}{name}{NESTED}{inner}".upper() for inner in kind.model_fields}
         else:
             names.add(f"{PREFIX}{name}".upper())

@@ -3,7 +3,7 @@
 -- sum over customers. Windows of its class are kept beside those of the others.
 
 ALTER TABLE transformers ADD COLUMN rating_kva double precision CHECK (rating_kva > 0);
-ALTER TABLE smart_meters ADD COLUMN phase text CHECK (phase IN ('L1', 'L2', 'L3', 'L1L2L3'));
+ALTER TABLE smart_meters ADD COLUMN supply_phase text CHECK (supply_phase IN ('L1', 'L2', 'L3', 'L1L2L3'));
 
 CREATE OR REPLACE VIEW window_aggregates AS
 SELECT w.transformer_id,
@@ -360,6 +360,61 @@ JOIN transformer_elements z ON z.transformer_id = b.transformer_id AND z.element
 WHERE b.complete
 GROUP BY 1, 2, 3;
 
+-- Voltage to neutral and current by phase, of each transformer and hour: of its own meter (`own`) and of its customers, of
+-- these the mean over meters of the mean of each; meters of which the registry says what they are connected to.
+CREATE FUNCTION phase_means(since timestamptz, until timestamptz)
+RETURNS TABLE (transformer_id bigint, hour timestamptz, own boolean, phase smallint, meters bigint, voltage double precision,
+               current_amps double precision)
+LANGUAGE sql STABLE AS $$
+    SELECT v.transformer_id, v.hour, v.own, v.phase, count(*), avg(v.volts), avg(v.amps)
+    FROM (
+        SELECT p.transformer_id, p.customer_class = 'transformer' AS own, r.meter_id, k.phase,
+               date_trunc('hour', r.reading_time - interval '1 microsecond', 'UTC') AS hour,
+               avg(k.volts) AS volts, avg(k.amps) AS amps
+        FROM meter_readings r
+        JOIN smart_meters m ON m.meter_id = r.meter_id AND m.supply_phase IS NOT NULL
+        JOIN meter_places p ON p.meter_id = r.meter_id AND p.valid_from <= r.reading_time AND p.valid_to > r.reading_time
+        CROSS JOIN LATERAL (VALUES
+            (CASE m.supply_phase WHEN 'L1L2L3' THEN 1 ELSE array_position(ARRAY['L1', 'L2', 'L3'], m.supply_phase) END,
+             r.voltage, r.current_amps),
+            (2, r.voltage_l2, r.current_l2_amps), (3, r.voltage_l3, r.current_l3_amps)
+        ) k (phase, volts, amps)
+        WHERE r.reading_time > since AND r.reading_time <= until AND p.transformer_id <> 0 AND k.phase IS NOT NULL
+          AND (k.volts > 0 OR k.amps IS NOT NULL) AND r.quality_flag <> 'rejected'
+        GROUP BY 1, 2, 3, 4, 5
+    ) v
+    GROUP BY 1, 2, 3, 4
+$$;
+
+-- Hours of it, kept as they close, and how far the phases are apart: the largest distance from the mean of the three over
+-- that mean (IEEE Std 936, phase voltage unbalance rate), of voltages to neutral and of currents.
+CREATE TABLE phase_hours (
+    transformer_id bigint NOT NULL,
+    hour           timestamptz NOT NULL,
+    own            boolean NOT NULL,
+    phase          smallint NOT NULL CHECK (phase BETWEEN 1 AND 3),
+    meters         bigint NOT NULL,
+    voltage        double precision,
+    current_amps   double precision,
+    PRIMARY KEY (transformer_id, hour, own, phase)
+);
+CREATE INDEX phase_hours_hour ON phase_hours (hour);
+CREATE VIEW phase_imbalance AS
+SELECT p.transformer_id, t.name AS transformer, p.hour, CASE WHEN p.own THEN 'own_meter' ELSE 'customers' END AS measured_by,
+       min(p.meters) AS meters, p.voltages, p.currents,
+       CASE WHEN count(p.volts) = 3 THEN max(abs(p.volts - p.mean_volts)) / nullif(max(p.mean_volts), 0) END AS voltage_imbalance,
+       CASE WHEN count(p.amps) = 3 THEN max(abs(p.amps - p.mean_amps)) / nullif(max(p.mean_amps), 0) END AS current_imbalance
+FROM (
+    SELECT h.transformer_id, h.hour, h.own, h.meters, h.voltage AS volts, h.current_amps AS amps,
+           avg(h.voltage) OVER w AS mean_volts, avg(h.current_amps) OVER w AS mean_amps,
+           array_agg(h.voltage) OVER w AS voltages, array_agg(h.current_amps) OVER w AS currents
+    FROM phase_hours h
+    WINDOW w AS (PARTITION BY h.transformer_id, h.hour, h.own ORDER BY h.phase
+                 ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
+) p
+JOIN transformers t USING (transformer_id)
+GROUP BY p.transformer_id, t.name, p.hour, p.own, p.voltages, p.currents;
+
 -- What is or was wrong with elements of the grid beyond outages: overload, energy that is missing, meters that stand
 -- elsewhere, phases out of balance. Found anew whenever what shows it changes; what turned out to be nothing stays,
 -- withdrawn.
@@ -385,6 +440,7 @@ CREATE TABLE grid_conditions (
     updated_at   timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX grid_conditions_element ON grid_conditions (element, kind, started_at);
+CREATE INDEX grid_conditions_kind ON grid_conditions (kind, coalesce(ended_at, 'infinity')) WHERE NOT withdrawn;
 CREATE INDEX grid_conditions_started ON grid_conditions (started_at) WHERE NOT withdrawn;
 
 -- Up to when each kind of examination has looked.

@@ -1,4 +1,4 @@
-"""`meterstream grid`: what is without power, and how reliable the grid was."""
+"""`meterstream grid`: what is without power, how reliable the grid was, and what is wrong with transformers."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -10,6 +10,7 @@ from schemas.grid_outages import GridOutage
 from stream import settings
 from stream.cli.console import output
 from stream.cli.errors import plain_errors
+from stream.cli.grid_physics import list_conditions, show_balance, show_loading
 from stream.cli.moments import Moment
 from stream.endpoints import resolve
 from stream.grid_outages import outage, outages, reliability
@@ -21,10 +22,14 @@ _TIME = "%Y-%m-%d %H:%M:%S"
 
 @click.group()
 def grid() -> None:
-    """Outages of the grid, as inferred from its meters, and its reliability.
+    """Outages and reliability of the grid, load and energy balance of its transformers, as inferred from meters.
 
     Example: meterstream grid outages --open
     """
+
+
+for _command in (show_loading, show_balance, list_conditions):
+    grid.add_command(_command)
 
 
 @grid.command("outages")

@@ -122,6 +122,7 @@ def build_app(
     app.task(bars.run)
     app.task(OutboxPublisher(producer, sinks.neighbours, ALERT_SIGNS.name, lambda sign: sign.element, behind).run)
     app.task(OutboxPublisher(producer, sinks.outages, ALERT_SIGNS.name, lambda sign: sign.element).run)
+    app.task(OutboxPublisher(producer, sinks.physics, ALERT_SIGNS.name, lambda sign: sign.element, late).run)
     app.task(rules.run)
     upkeep = partial(keep_up, endpoints.database_url, settings.retention.kept)
     app.task(partial(again_and_again, upkeep, _UPKEEP_S, late))

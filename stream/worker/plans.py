@@ -41,6 +41,7 @@ class Sinks:
         bars: where closed bars are found.
         neighbours: where prices far from their neighbours' are found.
         outages: where outages of the grid are found.
+        physics: where what is wrong with transformers is found.
     """
 
     store: Store
@@ -53,6 +54,7 @@ class Sinks:
     bars: Outbox[Bar]
     neighbours: Outbox[Alert]
     outages: Outbox[Alert]
+    physics: Outbox[Alert]
 
 
 def described_by(store: Store) -> Describe:

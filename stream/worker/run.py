@@ -15,6 +15,7 @@ from schemas.markets import Markets
 from schemas.topics import MARKET_RAW, METERS_RAW, TopicSpec
 from schemas.windows import VoltageBand
 from sinks.bars_outbox import BarOutbox
+from sinks.grid_physics_outbox import GridPhysicsOutbox
 from sinks.migrations import migrate
 from sinks.missing_outbox import MissingOutbox
 from sinks.neighbours_outbox import NeighboursOutbox
@@ -107,6 +108,7 @@ def _sinks(settings: Settings, endpoints: Endpoints, markets: Markets) -> Sinks:
         bars=BarOutbox(database, lateness_s=lateness_s),
         neighbours=NeighboursOutbox(database, lateness_s=lateness_s),
         outages=OutagesOutbox(database, settings.outages.rules, settings.outages.settle_s),
+        physics=GridPhysicsOutbox(database, settings.grid.loading, settings.grid.balance, settings.grid.imbalance),
     )
 
 

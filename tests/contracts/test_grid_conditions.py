@@ -20,14 +20,14 @@ _FOUND = Condition(
 
 async def looked(url: str, found: list[Condition], since_s: int = 5_000, mark_s: int = 20_000) -> list[Alert]:
     async with await psycopg.AsyncConnection.connect(url) as connection:
-        return await restate(connection, [_KIND], ["transformer/T1"], found, since_s, mark_s)
+        return await restate(connection, [_KIND], found, since_s, mark_s)
 
 
 def kept(url: str) -> list[tuple[Any, ...]]:
     with psycopg.connect(url) as connection:
         return connection.execute(
-            "SELECT extract(epoch FROM started_at)::int, extract(epoch FROM ended_at)::int, severity, revision, withdrawn "
-            "FROM grid_conditions ORDER BY condition_id"
+            "SELECT extract(epoch FROM started_at)::int, extract(epoch FROM ended_at)::int, severity, revision, "
+            "withdrawn FROM grid_conditions ORDER BY condition_id"
         ).fetchall()
 
 

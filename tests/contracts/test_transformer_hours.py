@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 from schemas.registry import RegistryEntry
+from sinks import grid_physics_sql as sql
 from sinks.transformer_hours import count_hours
 from tests.builders import START_US, batch
 from tests.contracts.test_places import Writer
@@ -92,7 +93,7 @@ async def test_the_meter_of_a_transformer_is_in_no_sum_over_customers(url: str, 
     assert query(url, "SELECT sum(customers)::int FROM customers_served(now())") == [(3,)]
     for view in ("window_aggregates", "best_windows"):
         name = "energy_kwh" if view == "window_aggregates" else "best_kwh"
-        kwh = query(url, f"SELECT sum({name}) FROM {view} WHERE window_s = 900 AND element = 'transformer/T1'")  # noqa: S608
+        kwh = query(url, f"SELECT sum({name}) FROM {view} WHERE window_s = 900 AND element = 'transformer/T1'")
         assert kwh == [(12.0,)]
 
 
@@ -106,7 +107,8 @@ async def test_hours_hold_the_intervals_that_end_in_them(url: str, writer: Write
             "CASE meter_number WHEN 'B' THEN 1800 ELSE 900 END, '-infinity' FROM smart_meters"
         )
         connection.execute(
-            "INSERT INTO transformer_hours_due SELECT transformer_id, hour FROM transformer_hours ON CONFLICT DO NOTHING"
+            "INSERT INTO transformer_hours_due SELECT transformer_id, hour FROM transformer_hours "
+            "ON CONFLICT DO NOTHING"
         )
     await counted(url)
     rows = query(
@@ -117,7 +119,10 @@ async def test_hours_hold_the_intervals_that_end_in_them(url: str, writer: Write
     assert rows == [(5.0, 3.5, 5.5, 2, 1.0, True), (5.0, 3.125, 5.375, 2, 0.833, False), (5.0, 3.5, 5.5, 2, 1.0, True)]
     await writer.write(batch(["A"], [_WHOLE_HOUR_US + 6 * _QUARTER_US], consumption_kwh=0.5, export_kwh=0.125))
     await counted(url)
-    late = "SELECT customers_kwh, complete, revision FROM transformer_balance JOIN transformer_hours USING (transformer_id, hour) WHERE own_kwh > 0 ORDER BY hour"
+    late = (
+        "SELECT customers_kwh, complete, revision FROM transformer_balance "
+        "JOIN transformer_hours USING (transformer_id, hour) WHERE own_kwh > 0 ORDER BY hour"
+    )
     assert query(url, late)[1] == (3.5, True, 2)
 
 
@@ -127,11 +132,54 @@ async def test_load_against_rating_is_that_of_the_own_meter_where_there_is_one(u
     await counted(url)
     found = query(
         url,
-        "SELECT DISTINCT transformer, measured_by, power_factor_by, power_kw, load_kva, loading FROM transformer_loading "
-        "WHERE window_start >= %s ORDER BY 1",
+        "SELECT DISTINCT transformer, measured_by, power_factor_by, power_kw, load_kva, loading "
+        "FROM transformer_loading WHERE window_start >= %s ORDER BY 1",
         _START.replace(minute=0, second=0) + timedelta(hours=1, minutes=15),
     )
     assert found == [
         ("T1", "own_meter", "own_meter", 5.0, 6.25, 0.0625),
         ("T2", "customers", "customers", 2.0, 2.5, 0.025),
     ]
+
+
+async def test_phases_are_told_apart_by_what_meters_say_and_by_the_registry(url: str, writer: Writer) -> None:
+    phases = {"A": "L1", "B": "L2", "C": "L2", "X": "L1L2L3"}
+    await writer.stores[0].register(
+        [entry.model_copy(update={"phase": phases[entry.meter_number]}) for entry in entries()]
+    )
+    times = [_WHOLE_HOUR_US + _QUARTER_US] * 4
+    volts = {"voltage": [231.0, 229.0, 228.0, 232.0], "voltage_l2": [None, None, None, 230.0]}
+    await writer.write(batch(list("ABCX"), times, consumption_kwh=1.0, **volts, voltage_l3=[None, None, None, 226.0]))
+    found = query(
+        url,
+        "SELECT t.name, own, phase, meters, voltage FROM phase_means(%s, %s) "
+        "JOIN transformers t USING (transformer_id) ORDER BY 1, 2, 3",
+        _START,
+        _START + timedelta(hours=5),
+    )
+    assert found == [
+        ("T1", False, 1, 1, 231.0), ("T1", False, 2, 1, 229.0),
+        ("T1", True, 1, 1, 232.0), ("T1", True, 2, 1, 230.0), ("T1", True, 3, 1, 226.0), ("T2", False, 2, 1, 228.0),
+    ]  # fmt: skip
+
+
+async def test_every_statement_of_the_examinations_reads_what_is_there(url: str, writer: Writer) -> None:
+    await writer.stores[0].register(entries())
+    await send(writer, 3)
+    await counted(url)
+    span = {"since": START_US / 1e6, "until": START_US / 1e6 + 86_400, "share": 0.05, "transformers": [1, 2]}
+    assert query(url, sql.EXAMINED) == []
+    for asked in (sql.NEWEST_QUARTER, sql.NEWEST_HOUR):
+        assert query(url, asked)[0][0] is not None
+    with psycopg.connect(url) as connection:
+        found = {
+            name: connection.execute(getattr(sql, name).encode(), span).fetchall()
+            for name in ("BUSY", "LOADS", "HOURS", "PROFILES", "PHASES")
+        }
+        found["METERED"] = connection.execute(sql.METERED, ([1, 2],)).fetchall()
+        connection.execute(sql.NOTE_EXAMINED, ("load", 5))
+        connection.execute(sql.KEEP_LOSSES, (0, 9, [1], [0.1], [0.0], [1e-4], [48], [40], [0.2]))
+    assert {name: len(rows) for name, rows in found.items()} == {
+        "BUSY": 1, "LOADS": 24, "HOURS": 5, "PROFILES": 9, "PHASES": 0, "METERED": 2,
+    }  # fmt: skip
+    assert query(url, "SELECT count(*), round(avg(expected_loss_kwh)::numeric, 4) FROM transformer_balance")
