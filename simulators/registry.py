@@ -16,6 +16,8 @@ from simulators.regions import REGIONS
 from simulators.schedule import Events
 
 _OTHER = salt("other transformer")
+#: What meters of one phase are connected to, and those of three.
+_PHASES = ("L1", "L2", "L3", "L1L2L3")
 EPOCH = datetime(2010, 1, 1, tzinfo=UTC)
 
 
@@ -65,6 +67,7 @@ def registry(grid: Grid, faults: Events | None = None, valid_from: datetime = EP
         "device": _chosen(DEVICES, grid.device),
         "status": pa.repeat("active", grid.meters),
         "phases": pa.array(grid.phases.astype(np.int64)),
+        "phase": _chosen(_PHASES, np.where(grid.phases == 3, 3, grid.keys % np.uint64(3)).astype(np.int64)),
         "transformer_kva": pa.array(grid.transformer_kva[transformer]),
         "valid_from": pa.repeat(valid_from.isoformat(), grid.meters),
     }
@@ -83,6 +86,7 @@ def transformer_registry(grid: Grid, valid_from: datetime = EPOCH) -> pa.RecordB
         "device": pa.repeat("transformer", count),
         "status": pa.repeat("active", count),
         "phases": pa.repeat(pa.scalar(3, pa.int64()), count),
+        "phase": pa.repeat(_PHASES[3], count),
         "transformer_kva": pa.array(grid.transformer_kva),
         "valid_from": pa.repeat(valid_from.isoformat(), count),
     }

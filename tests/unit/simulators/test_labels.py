@@ -83,4 +83,6 @@ def test_registry_records_are_json_that_the_engine_takes(entries: object) -> Non
         assert entry.transformer
         assert entry.region
         assert entry.customer_class
-        assert {"phases", "valid_from", "status", "transformer_kva"} <= set(orjson.loads(row))
+        assert {"phases", "valid_from", "status"} <= set(orjson.loads(row))
+        assert entry.transformer_kva
+        assert (entry.phase == "L1L2L3") == (orjson.loads(row)["phases"] == 3)
