@@ -7,7 +7,7 @@ standard (clause 8.2), which takes ratio and duration together, at the air tempe
 measured one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -56,6 +56,7 @@ class Loads:
         loading: float64[n], apparent power over rating.
         rating_kva: [kVA].
         measured: whether by its own meter; else by its customers, without losses.
+        interval_s: longest interval of these meters [s]; a quarter-hour shows all of an interval that ends in it.
     """
 
     name: str
@@ -63,6 +64,23 @@ class Loads:
     loading: Floats
     rating_kva: float
     measured: bool
+    interval_s: int = 900
+
+    def evened(self) -> "Loads":
+        """Return the same spread over the intervals that the meters have, every quarter-hour with a value."""
+        count = -(-self.interval_s // 900)
+        if count == 1 or not len(self.loading):
+            return self
+        first = int(self.start_s[0]) - (count - 1) * 900
+        places = (self.start_s - first) // 900
+        each = np.zeros(int(places[-1]) + 1)
+        each[places] = self.loading
+        total = np.concatenate([[0.0], np.cumsum(each)])
+        # The mean over an interval that begins here.
+        after = np.minimum(np.arange(len(each)) + count, len(each))
+        mean = (total[after] - total[:-1]) / count
+        known = len(each) - count + 1
+        return replace(self, start_s=first + 900 * np.arange(known), loading=mean[:known], interval_s=900)
 
 
 def top_oil_c(loading: Floats, start_s: np.typing.NDArray[np.int64], ambient_c: float) -> Floats:
@@ -88,6 +106,7 @@ def overloads(loads: Loads, rules: LoadingRules) -> list[Condition]:
     """Find the overloads of one transformer, oldest first."""
     if not len(loads.loading):
         return []
+    loads = loads.evened()
     load = np.abs(loads.loading)
     oil = top_oil_c(load, loads.start_s, rules.ambient_c)
     begins, ends = held(load >= rules.begin, rules.hold), held(load < rules.end, rules.hold_end)

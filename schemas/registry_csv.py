@@ -137,7 +137,7 @@ def _transformers(placed: list[tuple[int, RegistryEntry]]) -> Iterator[Problem]:
         key = entry.transformer, entry.valid_from
         before, at = rated.setdefault(key, (entry.transformer_kva, line))
         if before != entry.transformer_kva:
-            has = f"{entry.transformer_kva:g} kVA; in line {at} it has {before:g}"
+            has = f"{entry.transformer_kva:g} kVA; in line {at} it has {before:g} kVA"
             yield Problem(line, f"transformer {entry.transformer} has {has}")
 
 

@@ -75,7 +75,7 @@ class GridPhysicsOutbox(Outbox[Alert]):
         for start, end in _groups([row[0] for row in rows]):
             part = rows[start:end]
             number = np.array([row[2:4] for row in part], dtype=np.float64)
-            loads = Loads(part[0][1], number[:, 0].astype(np.int64), number[:, 1], part[-1][4], part[-1][5])
+            loads = Loads(part[0][1], number[:, 0].astype(np.int64), number[:, 1], *part[-1][4:])
             found += overloads(loads, self._loading)
         return await restate(connection, [AlertKind.TRANSFORMER_OVERLOAD], found, asked["since"], until_s)
 

@@ -21,14 +21,21 @@ SELECT DISTINCT transformer_id FROM transformer_loading
 WHERE EXISTS (SELECT FROM transformers WHERE rating_kva IS NOT NULL)
   AND window_start >= to_timestamp(%(since)s) AND window_start < to_timestamp(%(until)s) AND loading >= %(share)s
 """
-LOADS = """
-SELECT transformer_id, transformer, extract(epoch FROM window_start)::bigint, loading, rating_kva,
-       measured_by = 'own_meter'
-FROM transformer_loading
-WHERE window_start >= to_timestamp(%(since)s) AND window_start < to_timestamp(%(until)s)
-  AND transformer_id = ANY(%(transformers)s) AND loading IS NOT NULL
-ORDER BY transformer_id, window_start
-"""
+# A meter that sends seldom shows all of an interval in the quarter-hour in which that ends.
+LOADS = f"""
+SELECT l.transformer_id, l.transformer, extract(epoch FROM l.window_start)::bigint, l.loading, l.rating_kva,
+       l.measured_by = 'own_meter', coalesce(k.interval_s, 900)
+FROM transformer_loading l
+LEFT JOIN (
+    SELECT m.transformer_id, m.customer_class IS NOT DISTINCT FROM '{TRANSFORMER_METERS}' AS own,
+           max(i.interval_s) AS interval_s
+    FROM smart_meters m JOIN meter_intervals i USING (meter_id)
+    WHERE m.transformer_id = ANY(%(transformers)s) GROUP BY 1, 2
+) k ON k.transformer_id = l.transformer_id AND k.own = (l.measured_by = 'own_meter')
+WHERE l.window_start >= to_timestamp(%(since)s) AND l.window_start < to_timestamp(%(until)s)
+  AND l.transformer_id = ANY(%(transformers)s) AND l.loading IS NOT NULL
+ORDER BY l.transformer_id, l.window_start
+"""  # noqa: S608 - a constant of the engine
 
 HOURS = """
 SELECT h.transformer_id, extract(epoch FROM h.hour)::bigint, (h.own_uwh - h.own_export_uwh) / 1e9::float8,

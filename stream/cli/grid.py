@@ -106,7 +106,7 @@ def show_outage(outage_id: int, as_json: bool) -> None:
 def show_reliability(since: datetime | None, until: datetime | None, as_json: bool) -> None:
     """Print SAIDI, SAIFI and CAIDI of each region (IEEE 1366, interruptions of more than five minutes).
 
-    Example: meterstream grid reliability --since 2026-10-01 --until 2026-11-01
+    Example: meterstream grid reliability --since 2026-10-01T00:00:00Z --until 2026-11-01T00:00:00Z
     """
     end = until or datetime.now(UTC)
     found = reliability(_database(), since or end - _MONTH, end)

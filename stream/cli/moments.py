@@ -27,5 +27,6 @@ class Moment(click.ParamType):
         except ValueError:
             self.fail(f"{value!r} is neither a time such as 2026-01-31T12:00:00Z nor an age such as 15m", param, ctx)
         if moment.tzinfo is None:
-            self.fail(f"{value!r} lacks its offset: write {value}Z for UTC, or {value}+01:00", param, ctx)
+            whole = value if len(value) > len("2026-01-31") else f"{value}T00:00:00"
+            self.fail(f"{value!r} lacks its offset: write {whole}Z for UTC, or {whole}+01:00", param, ctx)
         return moment.astimezone(UTC)

@@ -66,6 +66,19 @@ def test_two_overloads_are_two_and_nothing_is_none() -> None:
     assert overloads(loads(), RULES) == []
 
 
+@pytest.mark.parametrize("interval_s", [900, 1_800, 3_600])
+def test_meters_that_send_less_often_show_the_same_load(interval_s: int) -> None:
+    """A quarter-hour holds all of the interval that ends in it, and the others hold nothing."""
+    every = interval_s // 900
+    hours = np.array([0.5] * 6 + [1.2] * 6 + [0.5] * 6).repeat(4)
+    ends = np.arange(every - 1, len(hours), every)
+    seen = Loads("T1", START_S + 900 * ends, every * hours[ends], 400.0, measured=True, interval_s=interval_s)
+    (one,) = overloads(seen, RULES)
+    assert one.measured == pytest.approx(480)
+    assert abs(one.started_s - (START_S + 24 * 900)) <= interval_s
+    assert abs(one.ended_s - (START_S + 48 * 900)) <= interval_s
+
+
 def oil(loading: Floats, hours: float) -> float:
     times = START_S + 900 * np.arange(round(4 * hours))
     return float(top_oil_c(np.full(len(times), loading), times, 20.0)[-1])

@@ -11,6 +11,9 @@ ENTRIES = [
     RegistryEntry(
         meter_number="M1", transformer="T1", feeder="F1", substation="S1", region="R", timezone="Europe/Berlin"
     ),
+    RegistryEntry.model_validate(
+        {"meter_number": "X1", "transformer": "T1", "transformer_kva": 400, "class": "transformer", "phase": "L1L2L3"}
+    ),
     RegistryEntry.model_validate({"meter_number": 'M"2, old', "class": "residential", "zone": "aemo_nem/NSW1"}),
     RegistryEntry(meter_number="M1", transformer="T2", valid_from=datetime(2026, 3, 1, tzinfo=UTC), status="removed"),
 ]
@@ -82,3 +85,30 @@ def test_an_element_under_two_others_is_a_problem() -> None:
 def test_a_quote_that_never_ends_is_named() -> None:
     ((_, detail),) = problems("meter_number,transformer", 'M1,"T1')
     assert "unexpected end" in detail
+
+
+def test_a_transformer_has_one_rating_at_a_time() -> None:
+    header = "meter_number,transformer,transformer_kva,valid_from"
+    assert problems(header, "M1,T1,400,", "M2,T1,,", "M3,T1,400,", "M4,T1,630,2026-03-01T00:00:00Z") == []
+    assert problems(header, "M1,T1,400,", "M2,T1,630,") == [(3, "transformer T1 has 630 kVA; in line 2 it has 400 kVA")]
+    assert problems(header, "M1,,400,") == [(2, "a rating of 400 kVA, and no transformer is named")]
+
+
+@pytest.mark.parametrize("rating", ["0", "-5", "nan", "inf", "2000000", "many"])
+def test_a_rating_that_none_has_is_named(rating: str) -> None:
+    ((line, detail),) = problems("meter_number,transformer,transformer_kva", f"M1,T1,{rating}")
+    assert line == 2
+    assert detail.startswith("transformer_kva: ")
+
+
+def test_the_meter_of_a_transformer_names_it() -> None:
+    assert problems("meter_number,transformer,class", "X1,T1,transformer", "M1,,residential") == []
+    assert problems("meter_number,class", "X1,transformer") == [
+        (2, "meter X1 is that of a transformer, and none is named")
+    ]
+
+
+def test_a_phase_is_one_of_three_or_all_of_them() -> None:
+    assert problems("meter_number,phase", "M1,L1", "M2,L1L2L3", "M3,") == []
+    ((line, detail),) = problems("meter_number,phase", "M1,red")
+    assert (line, detail.partition(":")[0]) == (2, "phase")

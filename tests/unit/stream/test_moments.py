@@ -27,7 +27,12 @@ def test_an_age_counts_back_from_now(text: str, seconds: int) -> None:
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("yesterday", "neither a time"), ("2026-01-31T12:00:00", "lacks its offset"), ("-5m", "neither a time")],
+    [
+        ("2026-01-31", "write 2026-01-31T00:00:00Z for UTC"),
+        ("yesterday", "neither a time"),
+        ("2026-01-31T12:00:00", "lacks its offset"),
+        ("-5m", "neither a time"),
+    ],
 )
 def test_anything_else_is_refused_with_what_to_write(text: str, words: str) -> None:
     with pytest.raises(click.BadParameter, match=words):

@@ -77,3 +77,19 @@ def test_levels_that_fall_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("METERSTREAM_SCORING__MONITORING", "0.9")
     with pytest.raises(ConfigurationError, match="must not fall"):
         settings.load()
+
+
+@pytest.mark.parametrize("name", ["OVERLOAD", "IMBALANCE"])
+def test_what_begins_below_its_end_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"METERSTREAM_GRID__{name}_BEGIN", "0.01")
+    monkeypatch.setenv(f"METERSTREAM_GRID__{name}_END", "0.02")
+    with pytest.raises(ConfigurationError, match="would never rest"):
+        settings.load()
+
+
+def test_settings_of_the_grid_reach_the_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("METERSTREAM_GRID__AMBIENT_C", "40")
+    monkeypatch.setenv("METERSTREAM_GRID__UNACCOUNTED_SHARE", "0.1")
+    monkeypatch.setenv("METERSTREAM_GRID__IMBALANCE_BEGIN", "0.03")
+    grid = settings.load().grid
+    assert (grid.loading.ambient_c, grid.balance.share, grid.imbalance.begin) == (40.0, 0.1, 0.03)
