@@ -121,4 +121,5 @@ class Dashboard:
 #: 230 V less and more than a tenth is outside EN 50160; what is this far from it deserves a look.
 VOLTAGE = (Step(None, "red"), Step(210, "orange"), Step(220, "green"), Step(250, "orange"), Step(260, "red"))
 SHARE = (Step(None, "green"), Step(0.01, "orange"), Step(0.05, "red"))
+LOADING = (Step(None, "green"), Step(0.9, "orange"), Step(1.0, "red"))
 COUNT = (Step(None, "green"), Step(1, "orange"), Step(10, "red"))

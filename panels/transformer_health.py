@@ -1,6 +1,6 @@
-"""Transformer Health: what each transformer carries and at which voltage. No ratings are known, so none are shown."""
+"""Transformer Health: what each transformer carries, against its rating and its customers, and at which voltage."""
 
-from panels.board import SHARE, VOLTAGE, Dashboard, Look, Panel
+from panels.board import LOADING, SHARE, VOLTAGE, Dashboard, Look, Panel
 from panels.choices import ALERTS, CLASS, FEEDER, OF_CLASS, REGION, TRANSFORMERS
 
 _HOURS = f"""element_kind = 'transformer' AND window_s = 3600 AND {OF_CLASS} AND $__timeFilter(window_start)
@@ -9,7 +9,7 @@ _HOURS = f"""element_kind = 'transformer' AND window_s = 3600 AND {OF_CLASS} AND
 DASHBOARD = Dashboard(
     name="transformer-health",
     title="Transformer Health",
-    about="Load, load factor, voltage and power factor by transformer.",
+    about="Load, rating, energy balance, voltage and power factor by transformer, and what is wrong with them.",
     refresh="1m",
     since="now-24h",
     variables=(REGION, FEEDER, CLASS),
@@ -39,6 +39,49 @@ SELECT window_start AS time, substr(element, 13) AS metric, demand_mean_kw AS lo
 FROM hours JOIN highest USING (element) ORDER BY 1""",
             unit="kwatt",
             least=0,
+        ),
+        Panel(
+            "Load against rating",
+            Look.LINES,
+            "By quarter-hour, of the ten nearest to their rating; by the own meter, else by customers without losses.",
+            sql=f"""WITH loads AS (
+    SELECT window_start, transformer, loading FROM transformer_loading
+    WHERE loading IS NOT NULL AND $__timeFilter(window_start) AND 'transformer/' || transformer IN ({TRANSFORMERS})
+), highest AS (SELECT transformer FROM loads GROUP BY transformer ORDER BY max(loading) DESC, 1 LIMIT 10)
+SELECT window_start AS time, transformer AS metric, loading AS load
+FROM loads JOIN highest USING (transformer) ORDER BY 1""",
+            unit="percentunit",
+            steps=LOADING,
+            least=0,
+        ),
+        Panel(
+            "Energy balance",
+            Look.TABLE,
+            "Of complete hours: own meter, customers, what should be lost and what is missing beyond that.",
+            sql=f"""SELECT b.transformer, count(*) FILTER (WHERE b.complete) AS "complete hours", count(*) AS hours,
+       sum(b.own_kwh) FILTER (WHERE b.complete) AS "own [kWh]",
+       sum(b.customers_kwh) FILTER (WHERE b.complete) AS "customers [kWh]",
+       sum(b.expected_loss_kwh) FILTER (WHERE b.complete) AS "expected loss [kWh]",
+       sum(b.residual_kwh) FILTER (WHERE b.complete) AS "missing [kWh]",
+       sum(b.residual_kwh) FILTER (WHERE b.complete) / nullif(sum(b.supplied_kwh) FILTER (WHERE b.complete), 0) AS share
+FROM transformer_balance b
+WHERE $__timeFilter(b.hour) AND 'transformer/' || b.transformer IN ({TRANSFORMERS})
+GROUP BY b.transformer ORDER BY share DESC NULLS LAST, 1 LIMIT 100""",
+            width=24,
+            links=(("transformer", "/d/meterstream-alerts?var-element=transformer/${__value.text:percentencode}"),),
+        ),
+        Panel(
+            "What is or was wrong",
+            Look.TABLE,
+            "Overload, missing energy, phases out of balance, and meters that stand at another transformer.",
+            sql="""SELECT c.element, c.kind, c.severity, c.started_at AS since, c.ended_at AS until, c.detail,
+       c.suspect, c.confidence
+FROM grid_conditions c
+WHERE NOT c.withdrawn AND c.started_at <= $__timeTo()::timestamptz
+  AND coalesce(c.ended_at, 'infinity') >= $__timeFrom()::timestamptz
+ORDER BY c.started_at DESC LIMIT 100""",
+            width=24,
+            links=(("element", "/d/meterstream-alerts?var-element=${__value.text:percentencode}"),),
         ),
         Panel(
             "Mean voltage of the ten that vary most",

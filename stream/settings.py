@@ -189,7 +189,7 @@ class AlertSettings(Group):
     metrics_port: int = Field(default=0, ge=0, description="HTTP port of /metrics and /health; 0 finds a free one")
 
 
-class TraceSettings(_Group):
+class TraceSettings(Group):
     """Spans for an OpenTelemetry collector; needs `pip install 'meterstream[traces]'`."""
 
     endpoint: str = Field(default="", description="OTLP over HTTP, http://host:4318/v1/traces; empty: no traces")

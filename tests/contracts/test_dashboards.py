@@ -82,6 +82,15 @@ WITH o AS (
 )
 INSERT INTO grid_outage_meters SELECT outage_id, meter_id, lit_at FROM o CROSS JOIN supply_gaps
 """
+_BALANCED = """
+INSERT INTO transformer_hours (transformer_id, hour, own_uwh, own_export_uwh, own_expected, own_received, customers,
+                               customers_uwh, customers_export_uwh, expected, received, estimated)
+SELECT transformer_id, %s, 5000000000, 0, 4, 4, 2, 4000000000, 0, 8, 8, 0 FROM transformers
+"""
+_OVERLOADED = """
+INSERT INTO grid_conditions (kind, element, started_at, severity, measured, expected, unit, detail, found_at)
+VALUES ('transformer_overload', 'transformer/T0', %(at)s, 'warning', 40, 25, 'kVA', 'up to 160 %%', %(at)s)
+"""
 _SILENCED = """
 INSERT INTO alert_silences (element, kind, begins_at, ends_at, by, reason)
 VALUES ('feeder/F0', NULL, now(), now() + interval '1 hour', 'me', 'line work')
@@ -116,6 +125,7 @@ def _entries() -> list[RegistryEntry]:
                 "feeder": f"F{number % 3}",
                 "substation": "S0",
                 "region": "North",
+                "transformer_kva": 25.0,
                 "class": ("residential", "commercial")[number % 2],
                 "zone": "aemo_nem/NSW1",
             }
@@ -176,6 +186,8 @@ def _findings(connection: psycopg.Connection[dict[str, object]]) -> None:
     connection.execute(_SILENCED)
     connection.execute(_DARK, {"noon": _NOON})
     connection.execute(_OUTAGE, {"noon": _NOON})
+    connection.execute(_BALANCED, (_NOON,))
+    connection.execute(_OVERLOADED, {"at": _NOON})
     connection.execute("INSERT INTO smart_meters (meter_number) VALUES ('never')")
     connection.execute(
         "INSERT INTO hedges (region, starts_at, ends_at, quantity_mw) VALUES ('North', %s, %s, 0.01)", _SPAN

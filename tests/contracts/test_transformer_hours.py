@@ -183,3 +183,23 @@ async def test_every_statement_of_the_examinations_reads_what_is_there(url: str,
         "BUSY": 1, "LOADS": 24, "HOURS": 5, "PROFILES": 9, "PHASES": 0, "METERED": 2,
     }  # fmt: skip
     assert query(url, "SELECT count(*), round(avg(expected_loss_kwh)::numeric, 4) FROM transformer_balance")
+
+
+async def test_a_meter_that_turns_out_to_be_the_transformers_own_is_taken_out_of_its_past(
+    url: str, writer: Writer
+) -> None:
+    said = {entry.meter_number: entry for entry in entries()}
+    await writer.stores[0].register([*said.values(), said["X"].model_copy(update={"customer_class": "residential"})])
+    await send(writer, 3)
+    await counted(url)
+    kwh = (
+        "SELECT energy_kwh FROM element_windows WHERE window_s = 3600 AND window_start = %s "
+        "AND element = 'transformer/T1' AND customer_class IS NULL"
+    )
+    hour = _START.replace(minute=0, second=0) + timedelta(hours=2)
+    assert query(url, kwh, hour) == [(9.0,)]
+    assert query(url, "SELECT FROM transformer_hours") == []
+    await writer.stores[0].register([said["X"].model_copy(update={"valid_from": _START - timedelta(days=1)})])
+    await counted(url)
+    assert query(url, kwh, hour) == [(4.0,)]
+    assert query(url, "SELECT own_kwh, customers_kwh FROM transformer_balance WHERE hour = %s", hour) == [(5.0, 3.5)]
