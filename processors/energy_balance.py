@@ -24,6 +24,7 @@ class BalanceRules:
             expected leave 5 % at most.
         deviations: and so many standard deviations.
         day: complete hours that are judged together; they lie in twice as many hours at most.
+        breadth: so many of these by themselves, at half of the share: one odd reading makes no spell.
         hold: it is told after so many complete hours in a row, and over after as many with half of the share.
         metering: standard deviation of what meters count, as a share; does not average out.
     """
@@ -31,6 +32,7 @@ class BalanceRules:
     share: float = 0.07
     deviations: float = 3.0
     day: int = 24
+    breadth: int = 5
     hold: int = 6
     metering: float = 0.01
 
@@ -89,8 +91,9 @@ def spells(
     together = np.zeros(len(at), dtype=bool)
     together[rules.day - 1 :] = at[rules.day - 1 :] - at[: len(at) - rules.day + 1] < 2 * rules.day
     deviation = _deviation(rules.day, day_supplied, scatter_kwh, rules)
-    beyond = together & (day_left >= rules.share * day_supplied) & (day_left >= rules.deviations * deviation)
-    closed = together & (day_left < 0.5 * rules.share * day_supplied)
+    broad = _rolling((left >= 0.5 * rules.share * supplied).astype(np.float64), rules.day) >= rules.breadth
+    beyond = together & broad & (day_left >= np.maximum(rules.share * day_supplied, rules.deviations * deviation))
+    closed = together & ((day_left < 0.5 * rules.share * day_supplied) | ~broad)
     state = switched(held(beyond, rules.hold), held(closed, rules.hold))
     turns = np.concatenate([[0.0], np.cumsum(left - 0.5 * rules.share * supplied)])
     found, before = list[Spell](), 0

@@ -48,7 +48,7 @@ WHERE c.condition_id = %(condition_id)s
 _WITHDRAW = """
 UPDATE grid_conditions SET withdrawn = true, revision = revision + 1, updated_at = now() WHERE condition_id = ANY(%s)
 """
-# What began before the span that was looked at is over by then, if it is not in it any more.
+# What began before the span that was looked at, and is not in it any more.
 _END = """
 UPDATE grid_conditions SET ended_at = to_timestamp(%s), revision = revision + 1, updated_at = now()
 WHERE condition_id = ANY(%s) AND ended_at IS NULL
@@ -62,6 +62,8 @@ async def restate(
     found: Sequence[Condition],
     since_s: int,
     mark_s: int,
+    *,
+    gone_s: int,
 ) -> list[Alert]:
     """Make the conditions that are known those that were found; in the caller's transaction.
 
@@ -71,6 +73,7 @@ async def restate(
         found: all that there is of them; one that began before the span is known by what it has in common with it.
         since_s: from when on was looked [s].
         mark_s: how far event time had come [s].
+        gone_s: when what began before the span and is not in it any more counts as over [s].
 
     Returns: signs of what is new or worse than before.
     """
@@ -100,7 +103,7 @@ async def restate(
             signs.append(_sign(condition, max(mark_s, condition.started_s)))
     gone = [row for row in known if row[0] not in kept]
     await connection.execute(_WITHDRAW, ([row[0] for row in gone if row[3] >= since_s],))
-    await connection.execute(_END, (since_s, [row[0] for row in gone if row[3] < since_s]))
+    await connection.execute(_END, (gone_s, [row[0] for row in gone if row[3] < since_s]))
     return signs
 
 

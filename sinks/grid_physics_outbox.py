@@ -77,7 +77,9 @@ class GridPhysicsOutbox(Outbox[Alert]):
             number = np.array([row[2:4] for row in part], dtype=np.float64)
             loads = Loads(part[0][1], number[:, 0].astype(np.int64), number[:, 1], *part[-1][4:])
             found += overloads(loads, self._loading)
-        return await restate(connection, [AlertKind.TRANSFORMER_OVERLOAD], found, asked["since"], until_s)
+        return await restate(
+            connection, [AlertKind.TRANSFORMER_OVERLOAD], found, asked["since"], until_s, gone_s=asked["since"]
+        )
 
     async def _look_at_balances(self, connection: psycopg.AsyncConnection, _looked_s: int, until_s: int) -> list[Alert]:
         since_s = until_s - _BALANCE_REACH_S
@@ -96,7 +98,8 @@ class GridPhysicsOutbox(Outbox[Alert]):
             found += conditions
             await _keep_losses(connection, mine, near, losses, until_s)
         kinds = AlertKind.UNACCOUNTED_ENERGY, AlertKind.WRONG_TRANSFORMER
-        return await restate(connection, kinds, found, since_s, until_s)
+        # All of the span says it, so that it is over since now.
+        return await restate(connection, kinds, found, since_s, until_s, gone_s=until_s)
 
     async def _look_at_phases(self, connection: psycopg.AsyncConnection, looked_s: int, until_s: int) -> list[Alert]:
         # Hours that have ended only.
@@ -108,7 +111,9 @@ class GridPhysicsOutbox(Outbox[Alert]):
         found = list[Condition]()
         for start, end in _groups([row[0] for row in rows]):
             found += imbalances(_phases(rows[start:end]), self._imbalance)
-        return await restate(connection, [AlertKind.PHASE_IMBALANCE], found, asked["since"], until_s)
+        return await restate(
+            connection, [AlertKind.PHASE_IMBALANCE], found, asked["since"], until_s, gone_s=asked["since"]
+        )
 
 
 async def _if_due(

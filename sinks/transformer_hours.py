@@ -29,7 +29,8 @@ WITH due AS (
                         ORDER BY k.valid_from DESC LIMIT 1) p
     JOIN smart_meters m ON m.meter_id = p.meter_id
     LEFT JOIN meter_intervals i ON i.meter_id = p.meter_id
-    WHERE p.transformer_id = d.transformer_id
+    -- An hour of which readings may have been dropped stays as it was counted.
+    WHERE p.transformer_id = d.transformer_id AND d.hour >= readings_kept_since()
 ), valued AS (
     SELECT s.*, v.uwh, v.export_uwh, v.received, v.estimated,
            CASE WHEN s.sends THEN coalesce(s.usual, greatest(1, v.received)) ELSE 0 END AS expected

@@ -1,17 +1,13 @@
 """Outages and reliability of the grid, as the database has them."""
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from psycopg.rows import dict_row
-from pydantic import BaseModel
 
 from schemas.errors import MeterstreamError
 from schemas.grid_outages import GridOutage, Reliability
-from stream.database import connected
-
-M = TypeVar("M", bound=BaseModel)
+from stream.database import connected, rows_as
 
 _OUTAGES = """
 SELECT o.outage_id, o.element, o.region, o.started_at, o.ended_at, o.customers, o.told, o.cause, o.found_at, o.revision,
@@ -58,7 +54,7 @@ def outages(
         standing: leave out what is over.
     """
     asked = {"since": since, "region": region, "limit": limit, "standing": standing, "outage_id": None}
-    return _rows(database_url, _OUTAGES, asked, GridOutage)
+    return rows_as(database_url, _OUTAGES, asked, GridOutage)
 
 
 def outage(database_url: str, outage_id: int) -> tuple[GridOutage, list[dict[str, Any]]]:
@@ -68,7 +64,7 @@ def outage(database_url: str, outage_id: int) -> tuple[GridOutage, list[dict[str
         UnknownOutage: there is none.
     """
     asked = {"since": None, "region": None, "limit": 1, "standing": False, "outage_id": outage_id}
-    found = _rows(database_url, _OUTAGES, asked, GridOutage)
+    found = rows_as(database_url, _OUTAGES, asked, GridOutage)
     if not found:
         raise UnknownOutage(f"there is no outage {outage_id}: `meterstream grid outages` shows those that are")
     with connected(database_url) as connection, connection.cursor(row_factory=dict_row) as cursor:
@@ -77,9 +73,4 @@ def outage(database_url: str, outage_id: int) -> tuple[GridOutage, list[dict[str
 
 def reliability(database_url: str, since: datetime, until: datetime) -> list[Reliability]:
     """Return SAIDI, SAIFI and CAIDI of each region over a span of time."""
-    return _rows(database_url, _RELIABILITY, (since, until), Reliability)
-
-
-def _rows(database_url: str, query: str, parameters: Sequence[Any] | dict[str, Any], model: type[M]) -> list[M]:
-    with connected(database_url) as connection, connection.cursor(row_factory=dict_row) as cursor:
-        return [model.model_validate(row) for row in cursor.execute(query.encode(), parameters).fetchall()]
+    return rows_as(database_url, _RELIABILITY, (since, until), Reliability)

@@ -1,16 +1,9 @@
 """Load, energy balance and conditions of transformers, as the database has them."""
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, TypeVar
-
-from psycopg.rows import dict_row
-from pydantic import BaseModel
 
 from schemas.grid_physics import GridCondition, TransformerBalance, TransformerLoad
-from stream.database import connected
-
-M = TypeVar("M", bound=BaseModel)
+from stream.database import rows_as
 
 _LOADS = """
 SELECT l.transformer, l.region, l.rating_kva, max(l.load_kva) AS peak_kva,
@@ -70,7 +63,7 @@ def loads(database_url: str, since: datetime, until: datetime, region: str | Non
         limit: how many at most.
     """
     asked = {"since": since, "until": until, "region": region, "limit": limit}
-    return _rows(database_url, _LOADS, asked, TransformerLoad)
+    return rows_as(database_url, _LOADS, asked, TransformerLoad)
 
 
 def balances(
@@ -86,7 +79,7 @@ def balances(
         transformer: the days of this one instead, the newest first.
     """
     asked = {"since": since, "until": until, "limit": limit, "transformer": transformer}
-    return _rows(database_url, _BALANCES if transformer is None else _DAYS, asked, TransformerBalance)
+    return rows_as(database_url, _BALANCES if transformer is None else _DAYS, asked, TransformerBalance)
 
 
 def conditions(
@@ -102,9 +95,4 @@ def conditions(
         standing: leave out what is over.
     """
     asked = {"since": since, "kind": kind, "limit": limit, "standing": standing}
-    return _rows(database_url, _CONDITIONS, asked, GridCondition)
-
-
-def _rows(database_url: str, query: str, parameters: Sequence[Any] | dict[str, Any], model: type[M]) -> list[M]:
-    with connected(database_url) as connection, connection.cursor(row_factory=dict_row) as cursor:
-        return [model.model_validate(row) for row in cursor.execute(query.encode(), parameters).fetchall()]
+    return rows_as(database_url, _CONDITIONS, asked, GridCondition)

@@ -361,12 +361,13 @@ WHERE b.complete
 GROUP BY 1, 2, 3;
 
 -- Voltage to neutral and current by phase, of each transformer and hour: of its own meter (`own`) and of its customers, of
--- these the mean over meters of the mean of each; meters of which the registry says what they are connected to.
+-- these the median over meters of the mean of each; meters of which the registry says what they are connected to.
 CREATE FUNCTION phase_means(since timestamptz, until timestamptz)
 RETURNS TABLE (transformer_id bigint, hour timestamptz, own boolean, phase smallint, meters bigint, voltage double precision,
                current_amps double precision)
 LANGUAGE sql STABLE AS $$
-    SELECT v.transformer_id, v.hour, v.own, v.phase, count(*), avg(v.volts), avg(v.amps)
+    SELECT v.transformer_id, v.hour, v.own, v.phase, count(*), percentile_cont(0.5) WITHIN GROUP (ORDER BY v.volts),
+           avg(v.amps)
     FROM (
         SELECT p.transformer_id, p.customer_class = 'transformer' AS own, r.meter_id, k.phase,
                date_trunc('hour', r.reading_time - interval '1 microsecond', 'UTC') AS hour,

@@ -20,7 +20,7 @@ _FOUND = Condition(
 
 async def looked(url: str, found: list[Condition], since_s: int = 5_000, mark_s: int = 20_000) -> list[Alert]:
     async with await psycopg.AsyncConnection.connect(url) as connection:
-        return await restate(connection, [_KIND], found, since_s, mark_s)
+        return await restate(connection, [_KIND], found, since_s, mark_s, gone_s=since_s)
 
 
 def kept(url: str) -> list[tuple[Any, ...]]:

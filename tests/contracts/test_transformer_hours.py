@@ -189,7 +189,8 @@ async def test_a_meter_that_turns_out_to_be_the_transformers_own_is_taken_out_of
     url: str, writer: Writer
 ) -> None:
     said = {entry.meter_number: entry for entry in entries()}
-    await writer.stores[0].register([*said.values(), said["X"].model_copy(update={"customer_class": "residential"})])
+    before = said | {"X": said["X"].model_copy(update={"customer_class": "residential"})}
+    await writer.stores[0].register(list(before.values()))
     await send(writer, 3)
     await counted(url)
     kwh = (

@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import pytest
@@ -16,12 +17,40 @@ from simulators.local_time import DAY_S
 from simulators.schedule import Events
 from tests.balance import Measured, measured, misplaced, neighbourhood, thefts, thief_for, with_errors
 
-_GRID = Grid.build(2_000, 7)
-_FIRST_DAY = 5_900
+_METERS = 2_000
 #: The engine looks every six hours, ten days back.
 _EVERY_H, _REACH_H = 6, 240
 #: Share of the hours of meters that are lost: an hour without anybody's reading says nothing of the whole transformer.
 _LOST = 0.0005
+
+
+@dataclass(frozen=True)
+class City:
+    """A grid in a season.
+
+    Attributes:
+        seed: of the grid.
+        first_day: since the epoch of the simulation.
+    """
+
+    seed: int = 7
+    first_day: int = 5_900
+
+    @cached_property
+    def grid(self) -> Grid:
+        return Grid.build(_METERS, self.seed)
+
+    @cached_property
+    def usual(self) -> Measured:
+        """Three days of everybody's use."""
+        return measured(self.grid, Events.none(), self.first_day, 3)
+
+    @property
+    def transformers(self) -> int:
+        return len(self.grid.transformer_kva)
+
+    def meters_say(self, faults: Events, days: int, after_days: int = 0) -> Measured:
+        return with_errors(measured(self.grid, faults, self.first_day + after_days, days, lost=_LOST))
 
 
 @dataclass
@@ -44,14 +73,13 @@ def look(found: Measured, hour: int) -> list[Condition]:
     return examine(near, BalanceRules(), DisplacedRules())[0]
 
 
-def robbed(share: float, past_days: int, transformers: list[int], usual: Measured) -> tuple[Seen, dict[int, float]]:
+def robbed(city: City, share: float, past_days: int, transformers: list[int]) -> tuple[Seen, dict[int, float]]:
     """Let customers of some transformers steal a share of its energy, and look for two days."""
     thieves: dict[int, float] = {}
     for number in transformers:
-        thieves |= thief_for(_GRID, usual, number, share)
-    start_s = (_FIRST_DAY + past_days) * DAY_S
-    events = thefts(_GRID, thieves, start_s, start_s + 30 * DAY_S) if thieves else Events.none()
-    found = with_errors(measured(_GRID, events, _FIRST_DAY, past_days + 2, lost=_LOST))
+        thieves |= thief_for(city.grid, city.usual, number, share)
+    start_s = (city.first_day + past_days) * DAY_S
+    found = city.meters_say(thefts(city.grid, thieves, start_s, start_s + 30 * DAY_S), past_days + 2)
     seen, names = Seen(), {f"transformer/T{number}" for number in transformers}
     for after_h in range(_EVERY_H, 49, _EVERY_H):
         for one in look(found, 24 * past_days + after_h):
@@ -63,22 +91,31 @@ def robbed(share: float, past_days: int, transformers: list[int], usual: Measure
     return seen, thieves
 
 
-@pytest.fixture(scope="module")
-def usual() -> Measured:
-    return measured(_GRID, Events.none(), _FIRST_DAY, 3)
+_CITIES = (City(), City(1, 5_700), City(11, 5_810), City(23, 6_010))
 
 
-def test_a_healthy_fleet_with_meters_of_its_class_raises_nothing() -> None:
-    found = with_errors(measured(_GRID, Events.none(), _FIRST_DAY + 40, 12, lost=_LOST))
+@pytest.mark.parametrize("city", _CITIES, ids=str)
+def test_a_healthy_fleet_with_meters_of_its_class_raises_nothing(city: City) -> None:
+    found = city.meters_say(Events.none(), 12, after_days=40)
     assert [one for hour in range(24, 12 * 24 + 1, 24) for one in look(found, hour)] == []
 
 
 @pytest.mark.parametrize("past_days", [0, 8], ids=["without a past", "with a past"])
-def test_theft_of_a_fifth_of_a_transformer_is_suspected_within_two_days(past_days: int, usual: Measured) -> None:
-    rng, lines = np.random.default_rng(past_days), list[str]()
+@pytest.mark.parametrize("city", _CITIES[1:], ids=str)
+def test_theft_of_a_fifth_is_suspected_within_two_days_wherever_and_whenever(city: City, past_days: int) -> None:
+    chosen = np.random.default_rng(city.seed).choice(city.transformers, 15, replace=False).tolist()
+    seen, thieves = robbed(city, 0.2, past_days, chosen)
+    assert len(seen.after_h) == 15
+    assert not seen.wrong
+    assert {int(name.removeprefix("meter/M")) for name in seen.named.values() if name is not None} <= set(thieves)
+
+
+@pytest.mark.parametrize("past_days", [0, 8], ids=["without a past", "with a past"])
+def test_how_soon_theft_is_suspected_by_its_share(past_days: int) -> None:
+    rng, lines, city = np.random.default_rng(past_days), list[str](), _CITIES[0]
     for share in (0.05, 0.10, 0.15, 0.20, 0.30, 0.50):
-        chosen = rng.choice(len(_GRID.transformer_kva), 15, replace=False).tolist()
-        seen, thieves = robbed(share, past_days, chosen, usual)
+        chosen = rng.choice(city.transformers, 15, replace=False).tolist()
+        seen, thieves = robbed(city, share, past_days, chosen)
         right = sum(name is not None and int(name.removeprefix("meter/M")) in thieves for name in seen.named.values())
         named = sum(name is not None for name in seen.named.values())
         after = np.array(sorted(seen.after_h.values()) or [0])
@@ -95,18 +132,16 @@ def test_theft_of_a_fifth_of_a_transformer_is_suspected_within_two_days(past_day
 
 
 def test_customers_of_another_transformer_than_the_registry_says_are_found() -> None:
-    rng = np.random.default_rng(2)
-    moved = rng.choice(_GRID.meters, 20, replace=False).tolist()
-    start_s = _FIRST_DAY * DAY_S
-    events = misplaced(_GRID, moved, start_s, start_s + 30 * DAY_S)
-    found = with_errors(measured(_GRID, events, _FIRST_DAY, 10, lost=_LOST))
-    conditions = look(found, 240)
+    city, grid = _CITIES[0], _CITIES[0].grid
+    moved = np.random.default_rng(2).choice(grid.meters, 20, replace=False).tolist()
+    start_s = city.first_day * DAY_S
+    conditions = look(city.meters_say(misplaced(grid, moved, start_s, start_s + 30 * DAY_S), 10), 240)
     wrong = [one for one in conditions if one.kind is AlertKind.WRONG_TRANSFORMER]
     meters = {one.element: int(one.element.removeprefix("meter/M")) for one in wrong}
     assert set(meters.values()) <= set(moved)
-    right = [one for one in wrong if one.suspect == f"transformer/T{_GRID.meter_transformer[meters[one.element]]}"]
-    daily = np.sort(_GRID.daily_wh[moved]) / 1_000
-    missed = np.sort(_GRID.daily_wh[sorted(set(moved) - set(meters.values()))]) / 1_000
+    right = [one for one in wrong if one.suspect == f"transformer/T{grid.meter_transformer[meters[one.element]]}"]
+    daily = np.sort(grid.daily_wh[moved]) / 1_000
+    missed = np.sort(grid.daily_wh[sorted(set(moved) - set(meters.values()))]) / 1_000
     sys.stdout.write(
         f"\n{len(wrong)} of {len(moved)} found, {len(right)} with the transformer that feeds them; they use "
         f"{daily[0]:.1f} to {daily[-1]:.1f} kWh a day, those not found {missed.round(1).tolist()}\n"

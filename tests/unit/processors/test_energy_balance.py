@@ -36,6 +36,13 @@ def test_what_scatters_as_much_anyway_is_not_told() -> None:
     assert spells(stolen(0.1), SUPPLIED, 5.0, RULES) == []
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_single_odd_hours_are_no_spell(sign: float) -> None:
+    left = NOISE.copy()
+    left[[100, 103, 110]] += sign * 200
+    assert spells(left, SUPPLIED, 0.2, RULES, sign) == []
+
+
 def test_a_spell_that_ends_is_over_where_it_ended() -> None:
     (spell,) = spells(stolen(0.3, 60, 130), SUPPLIED, 0.2, RULES)
     assert spell.after is not None
