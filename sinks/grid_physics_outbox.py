@@ -18,13 +18,14 @@ from processors.conditions import Condition
 from processors.energy_balance import BalanceRules
 from processors.imbalance import ImbalanceRules, Phases, imbalances
 from processors.loading import LoadingRules, Loads, overloads
-from processors.losses import Hours, Losses
+from processors.losses import Losses
 from processors.suspects import DisplacedRules
 from schemas.alerts import Alert, AlertKind
 from schemas.layout import Ints
 from sinks import grid_physics_sql as sql
 from sinks import timescale_sql
 from sinks.grid_conditions import restate
+from sinks.neighbourhoods import neighbourhoods
 from sinks.outbox import Outbox
 from sinks.transformer_hours import count_hours
 
@@ -83,20 +84,11 @@ class GridPhysicsOutbox(Outbox[Alert]):
 
     async def _look_at_balances(self, connection: psycopg.AsyncConnection, _looked_s: int, until_s: int) -> list[Alert]:
         since_s = until_s - _BALANCE_REACH_S
-        rows = await (await connection.execute(sql.HOURS, {"since": since_s, "until": until_s})).fetchall()
-        if not rows:
-            return []
-        measured = np.array(rows, dtype=np.float64)
-        metered = await (
-            await connection.execute(sql.METERED, (np.unique(measured[:, 0]).astype(int).tolist(),))
-        ).fetchall()
         found = list[Condition]()
-        for substation in sorted({row[3] for row in metered}):
-            mine = [row for row in metered if row[3] == substation]
-            near = await _neighbourhood(connection, mine, measured, since_s, until_s)
+        async for numbers, near in neighbourhoods(connection, since_s, until_s):
             conditions, losses = await asyncio.to_thread(examine, near, self._balance, DisplacedRules())
             found += conditions
-            await _keep_losses(connection, mine, near, losses, until_s)
+            await _keep_losses(connection, numbers, near, losses, until_s)
         kinds = AlertKind.UNACCOUNTED_ENERGY, AlertKind.WRONG_TRANSFORMER
         # All of the span says it, so that it is over since now.
         return await restate(connection, kinds, found, since_s, until_s, gone_s=until_s)
@@ -130,47 +122,11 @@ async def _if_due(
     return await look(connection, looked_s, until_s)
 
 
-async def _neighbourhood(
-    connection: psycopg.AsyncConnection, metered: list[tuple[Any, ...]], measured: Any, since_s: int, until_s: int
-) -> Neighbourhood:
-    """Put hours and profiles of the transformers of one substation side by side."""
-    numbers = np.array([row[0] for row in metered], dtype=np.int64)
-    count = (until_s - since_s) // 3_600
-    rows = measured[np.isin(measured[:, 0], numbers)]
-    at = np.searchsorted(numbers, rows[:, 0]), ((rows[:, 1] - since_s) // 3_600).astype(np.int64)
-    own, customers, exported = (np.zeros((len(numbers), count)) for _ in range(3))
-    complete = np.zeros(own.shape, dtype=bool)
-    own[at], customers[at], exported[at], complete[at] = rows[:, 2], rows[:, 3], rows[:, 4], rows[:, 5] > 0
-    asked = {"transformers": numbers.tolist(), "since": since_s, "until": until_s}
-    profiles = await (await connection.execute(sql.PROFILES, asked)).fetchall()
-    names = sorted({row[0] for row in profiles})
-    position = {name: number for number, name in enumerate(names)}
-    counted, stands = np.full((count, len(names)), np.nan), np.zeros(len(names), dtype=np.intp)
-    who = np.array([position[row[0]] for row in profiles], dtype=np.int64)
-    values = np.array([row[1:] for row in profiles], dtype=np.float64).reshape(-1, 3)
-    counted[((values[:, 1] - since_s) // 3_600).astype(np.int64), who] = values[:, 2]
-    stands[who] = np.searchsorted(numbers, values[:, 0])
-    return Neighbourhood(
-        names=[row[1] for row in metered],
-        hours=Hours(own, customers, exported, complete),
-        since_s=since_s,
-        rating_kva=np.array([np.nan if row[2] is None else row[2] for row in metered]),
-        customers=names,
-        counted_kwh=counted,
-        stands=stands,
-    )
-
-
 async def _keep_losses(
-    connection: psycopg.AsyncConnection,
-    metered: list[tuple[Any, ...]],
-    near: Neighbourhood,
-    losses: Losses,
-    until_s: int,
+    connection: psycopg.AsyncConnection, numbers: Ints, near: Neighbourhood, losses: Losses, until_s: int
 ) -> None:
-    columns = [*losses.terms.T, near.hours.complete.sum(axis=1), losses.sound, losses.scatter_kwh]
-    kept = [[row[0] for row in metered], *(column.tolist() for column in columns)]
-    await connection.execute(sql.KEEP_LOSSES, (near.since_s, until_s, *kept))
+    columns = [numbers, *losses.terms.T, near.hours.complete.sum(axis=1), losses.sound, losses.scatter_kwh]
+    await connection.execute(sql.KEEP_LOSSES, (near.since_s, until_s, *(column.tolist() for column in columns)))
 
 
 def _phases(rows: list[tuple[Any, ...]]) -> Phases:

@@ -52,7 +52,7 @@ WHERE t.transformer_id = ANY(%s) ORDER BY t.transformer_id
 """
 # Customers of some transformers, where they stand at the end, hour by hour.
 PROFILES = f"""
-SELECT m.meter_number, k.transformer_id,
+SELECT k.meter_id, k.transformer_id,
        extract(epoch FROM date_trunc('hour', b.reading_time - interval '1 microsecond', 'UTC'))::bigint,
        sum(coalesce(b.consumption_kwh, 0) - coalesce(b.export_kwh, 0))
 FROM (
@@ -62,13 +62,12 @@ FROM (
       AND p.valid_from < to_timestamp(%(until)s)
     ORDER BY p.meter_id, p.valid_from DESC
 ) k
-JOIN smart_meters m USING (meter_id)
 JOIN best_values b ON b.meter_id = k.meter_id
  AND b.reading_time > to_timestamp(%(since)s) AND b.reading_time <= to_timestamp(%(until)s)
 WHERE k.transformer_id = ANY(%(transformers)s) AND k.customer_class <> '{TRANSFORMER_METERS}'
-GROUP BY m.meter_number, k.transformer_id, 3
-ORDER BY m.meter_number
+GROUP BY k.meter_id, k.transformer_id, 3
 """  # noqa: S608 - a constant of the engine
+NUMBERS = "SELECT meter_id, meter_number FROM smart_meters WHERE meter_id = ANY(%s) ORDER BY meter_id"
 KEEP_LOSSES = """
 INSERT INTO transformer_losses AS l
     (transformer_id, no_load_kwh, share, per_kwh, hours, sound, scatter_kwh, since, until)

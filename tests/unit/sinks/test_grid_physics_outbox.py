@@ -1,6 +1,6 @@
 """Examinations of transformers: what is read is put in its place, and what is found is told; without a database."""
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pytest
@@ -19,10 +19,25 @@ SINCE_S = NOW_S - 10 * 24 * HOUR_S
 
 
 class Answer:
-    """What a statement has come to."""
+    """What a statement has come to; also a cursor, which gives some rows at a time."""
 
-    def __init__(self, rows: list[tuple[Any, ...]]) -> None:
+    def __init__(self, rows: list[tuple[Any, ...]], database: "Database | None" = None) -> None:
         self._rows = rows
+        self._database = database
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._rows = []
+
+    async def execute(self, statement: bytes, parameters: Any) -> None:
+        assert self._database is not None
+        self._rows = list((await self._database.execute(statement, parameters))._rows)
+
+    async def fetchmany(self, _count: int) -> list[tuple[Any, ...]]:
+        piece, self._rows = self._rows[:1_000], self._rows[1_000:]
+        return piece
 
     async def fetchall(self) -> list[tuple[Any, ...]]:
         return self._rows
@@ -46,6 +61,9 @@ class Database:
         text = statement.decode() if isinstance(statement, bytes) else statement
         self.asked.append((text, parameters))
         return Answer(self._answers.get(text, []))
+
+    def cursor(self, _name: str) -> Answer:
+        return Answer([], self)
 
     def opened(self) -> list[dict[str, Any]]:
         return [said for text, said in self.asked if text.lstrip().startswith("INSERT INTO grid_conditions")]
@@ -77,7 +95,7 @@ def balanced(counted: np.ndarray, used: np.ndarray) -> dict[str, list[tuple[Any,
         for hour in range(240)
     ]
     profiles = [
-        (f"M{meter:02}", int(of[meter]), SINCE_S + hour * HOUR_S, float(counted[hour, meter]))
+        (100 + meter, int(of[meter]), SINCE_S + hour * HOUR_S, float(counted[hour, meter]))
         for meter in range(24)
         for hour in range(240)
     ]
@@ -86,6 +104,7 @@ def balanced(counted: np.ndarray, used: np.ndarray) -> dict[str, list[tuple[Any,
         sql.HOURS: hours,
         sql.METERED: [(7, "T7", 50.0, 3), (9, "T9", None, 3)],
         sql.PROFILES: profiles,
+        sql.NUMBERS: [(100 + meter, f"M{meter:02}") for meter in range(24)],
     }
 
 
@@ -107,6 +126,16 @@ async def test_a_line_that_is_tapped_is_told_with_its_begin_and_losses_are_kept(
     ((since_s, until_s, transformers, *_),) = database.said(sql.KEEP_LOSSES)
     assert (since_s, until_s, transformers) == (SINCE_S, NOW_S, [7, 9])
     assert ("balance", NOW_S) in database.said(sql.NOTE_EXAMINED)
+
+
+async def test_a_thief_is_named_by_his_number() -> None:
+    counted, used = USED.copy(), USED.copy()
+    used[:, 5] *= 4
+    counted[:, 5] = used[:, 5]
+    counted[150:, 5] *= 0.2
+    database, (sign,) = await examined(balanced(counted, used))
+    assert sign.reasons == "suspect meter/M05"
+    assert database.opened()[0]["suspect"] == "meter/M05"
 
 
 async def test_a_balance_that_closes_tells_nothing() -> None:
