@@ -60,13 +60,11 @@ class Losses:
 
     Attributes:
         terms: float64[t, 3], [kWh, 1, 1/kWh]; times 1, kWh supplied, and the square of kWh through the own meter.
-        spread: float64[t, 3, 3], covariance of these.
         scatter_kwh: float64[t], standard deviation of what they leave of hours that they explain [kWh].
         sound: int64[t], how many hours they explain.
     """
 
     terms: Floats
-    spread: Floats
     scatter_kwh: Floats
     sound: np.typing.NDArray[np.int64]
 
@@ -125,8 +123,7 @@ def fit_losses(hours: Hours, rating_kva: Floats) -> Losses:
     left = lost - np.einsum("thk,tk->th", columns, terms / usual)
     total = weight.sum(axis=1)
     scatter = np.sqrt(np.divide((weight * left**2).sum(axis=1), total, out=scale.mean(axis=1) ** 2, where=total > 3))
-    spread = np.linalg.inv(precision) * usual[:, :, None] * usual[:, None, :]
-    return Losses(terms, spread, scatter, np.count_nonzero(weight > 0, axis=1))
+    return Losses(terms, scatter, np.count_nonzero(weight > 0, axis=1))
 
 
 def regressors(hours: Hours) -> Floats:

@@ -14,10 +14,12 @@ _AT_ONCE = 2_000
 
 # A meter sends as often as it is known to; of one that nobody has watched long enough, what came is taken for all.
 _COUNT = f"""
-WITH due AS (
-    DELETE FROM transformer_hours_due WHERE (transformer_id, hour) IN (
-        SELECT transformer_id, hour FROM transformer_hours_due ORDER BY hour, transformer_id LIMIT {_AT_ONCE}
-    ) RETURNING transformer_id, hour
+WITH noted AS (
+    DELETE FROM transformer_hours_due WHERE ctid = ANY(ARRAY(
+        SELECT ctid FROM transformer_hours_due ORDER BY hour, transformer_id LIMIT {_AT_ONCE}
+    )) RETURNING transformer_id, hour
+), due AS (
+    SELECT DISTINCT transformer_id, hour FROM noted
 ), members AS (
     SELECT d.transformer_id, d.hour, p.meter_id, p.customer_class = '{TRANSFORMER_METERS}' AS own,
            m.status = 'active' AND coalesce(i.since < d.hour + interval '1 hour', true) AS sends,

@@ -278,11 +278,12 @@ CREATE TABLE transformer_hours (
     PRIMARY KEY (transformer_id, hour)
 );
 CREATE INDEX transformer_hours_hour ON transformer_hours (hour);
+-- Without a key: who notes an hour waits for nobody who notes or counts the same.
 CREATE TABLE transformer_hours_due (
     transformer_id bigint NOT NULL,
-    hour           timestamptz NOT NULL,
-    PRIMARY KEY (transformer_id, hour)
+    hour           timestamptz NOT NULL
 );
+CREATE INDEX transformer_hours_due_oldest ON transformer_hours_due (hour, transformer_id);
 
 -- A window of an hour holds the ends of intervals from its start on, so that it closes the hour before.
 CREATE FUNCTION hours_are_due() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -291,8 +292,7 @@ BEGIN
     SELECT t.transformer_id, NEW.window_start - h.back
     FROM transformers t CROSS JOIN (VALUES (interval '0'), (interval '1 hour')) h (back)
     WHERE t.name = substr(NEW.element, 13)
-      AND EXISTS (SELECT FROM meter_moves m WHERE m.transformer_id = t.transformer_id AND m.customer_class = 'transformer')
-    ON CONFLICT DO NOTHING;
+      AND EXISTS (SELECT FROM meter_moves m WHERE m.transformer_id = t.transformer_id AND m.customer_class = 'transformer');
     RETURN NULL;
 END $$;
 CREATE TRIGGER element_totals_hours AFTER INSERT OR UPDATE ON element_totals FOR EACH ROW
@@ -307,8 +307,7 @@ BEGIN
     CROSS JOIN LATERAL (SELECT m.transformer_id FROM meter_moves m
                         WHERE m.meter_id = n.meter_id AND m.valid_from <= n.reading_time
                         ORDER BY m.valid_from DESC LIMIT 1) p
-    WHERE EXISTS (SELECT FROM meter_moves m WHERE m.transformer_id = p.transformer_id AND m.customer_class = 'transformer')
-    ON CONFLICT DO NOTHING;
+    WHERE EXISTS (SELECT FROM meter_moves m WHERE m.transformer_id = p.transformer_id AND m.customer_class = 'transformer');
     RETURN NULL;
 END $$;
 CREATE TRIGGER vee_values_hours AFTER INSERT ON vee_values REFERENCING NEW TABLE AS news

@@ -106,10 +106,7 @@ async def test_hours_hold_the_intervals_that_end_in_them(url: str, writer: Write
             "INSERT INTO meter_intervals (meter_id, interval_s, since) SELECT meter_id, "
             "CASE meter_number WHEN 'B' THEN 1800 ELSE 900 END, '-infinity' FROM smart_meters"
         )
-        connection.execute(
-            "INSERT INTO transformer_hours_due SELECT transformer_id, hour FROM transformer_hours "
-            "ON CONFLICT DO NOTHING"
-        )
+        connection.execute("INSERT INTO transformer_hours_due SELECT transformer_id, hour FROM transformer_hours")
     await counted(url)
     rows = query(
         url,

@@ -79,7 +79,7 @@ def test_too_much_is_found_by_the_other_sign() -> None:
 
 def test_a_residual_is_what_is_neither_metered_nor_lost() -> None:
     hours = Hours(np.array([[10.0, 10.0]]), np.array([[7.0, 7.0]]), np.array([[1.0, 1.0]]), np.array([[True, False]]))
-    losses = Losses(np.array([[0.5, 0.01, 0.001]]), np.zeros((1, 3, 3)), np.zeros(1), np.zeros(1, dtype=np.int64))
+    losses = Losses(np.array([[0.5, 0.01, 0.001]]), np.zeros(1), np.zeros(1, dtype=np.int64))
     left = residuals(hours, losses)
     assert left[0, 0] == pytest.approx(3 - 0.5 - 0.11 - 0.1)
     assert np.isnan(left[0, 1])
