@@ -1,6 +1,6 @@
 """Phase imbalance: how far voltages or currents of three phases are apart.
 
-Of voltages to neutral only magnitudes are known. So the rate is that of IEEE Std 936 (phase voltage unbalance rate):
+Of voltages to neutral only magnitudes are known. So the rate is that of IEEE Std 141 (phase voltage unbalance rate):
 the largest distance of a phase from the mean of the three, over that mean; for currents the same (NEMA MG-1, 14.36,
 says it of lines). The factor of IEC 61000-4-30, negative over positive sequence, needs angles: it is given as if these
 were 120 degrees, which a neutral that shifts would make wrong.

@@ -1,10 +1,10 @@
 """Load of transformers against their rating: when it is an overload, and how bad that is.
 
 Above the rating a transformer ages faster, which is allowed for a while (IEC 60076-7:2018). How bad it is follows from
-limits of its table for distribution transformers: a current of 1.5 of the rating and 105 degrees of top oil for cyclic
+limits of its tables for distribution transformers: a current of 1.5 of the rating and 105 degrees of top oil for cyclic
 loading, 1.8 and 115 degrees for long-time emergencies. The oil is followed by the difference equation of the same
 standard (clause 8.2), which takes ratio and duration together, at the air temperature of a hot day where nobody has
-measured one.
+measured one. Its limits of the winding's hot spot (120, 140 degrees) need a gradient that no registry has.
 """
 
 from dataclasses import dataclass, replace
@@ -16,8 +16,8 @@ from processors.spells import held, stretches, switched
 from schemas.alerts import AlertKind, Severity
 from schemas.layout import Floats, Positions
 
-#: IEC 60076-7 for distribution transformers, ONAN: exponent of the oil, ratio of load to no-load losses, rise of the
-#: top oil at rated load (IEC 60076-2) [K], time constant of the oil [min].
+#: Distribution transformers, ONAN: exponent of the oil (IEC 60076-7), ratio of load to no-load losses (IEC 60354), rise
+#: of the top oil at rated load (IEC 60076-2) [K], time constant of the oil (IEC 60076-7) [min].
 _OIL_EXPONENT, _LOSS_RATIO, _OIL_RISE_K, _OIL_MINUTES = 0.8, 5.0, 60.0, 180.0
 
 

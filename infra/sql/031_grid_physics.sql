@@ -387,7 +387,7 @@ LANGUAGE sql STABLE AS $$
 $$;
 
 -- Hours of it, kept as they close, and how far the phases are apart: the largest distance from the mean of the three over
--- that mean (IEEE Std 936, phase voltage unbalance rate), of voltages to neutral and of currents.
+-- that mean (IEEE Std 141, phase voltage unbalance rate), of voltages to neutral and of currents.
 CREATE TABLE phase_hours (
     transformer_id bigint NOT NULL,
     hour           timestamptz NOT NULL,

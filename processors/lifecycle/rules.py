@@ -80,13 +80,18 @@ class AlertRules(_Group):
         return None if self.panel is None else self.panel.replace("{element}", quote(element, safe=""))
 
 
-def read_rules(table: Mapping[str, Any]) -> AlertRules:
+def read_rules(table: Mapping[str, Any], otherwise: Mapping[AlertKind, KindRules] | None = None) -> AlertRules:
     """Make rules of a parsed TOML document; what `[defaults]` says holds for every kind that does not say otherwise.
+
+    Args:
+        table: the document.
+        otherwise: rules of kinds that it does not name.
 
     Raises:
         ValueError: it does not fit (pydantic's ValidationError is one).
     """
     rest = dict(table)
     defaults = rest.pop("defaults", {})
-    rest["kind"] = {name: {**defaults, **own} for name, own in rest.get("kind", {}).items()}
+    named = {name: {**defaults, **own} for name, own in rest.get("kind", {}).items()}
+    rest["kind"] = {**(otherwise or {}), **named}
     return AlertRules.model_validate(rest)

@@ -44,3 +44,13 @@ def test_a_panel_is_addressed_by_its_element_and_nothing_in_its_name_breaks_out(
     file.write_text('panel = "https://g.example/d?e={element}"\n' + _OWN.read_text())
     assert load_alert_rules(file).panel_of("meter/a&b={x}") == "https://g.example/d?e=meter%2Fa%26b%3D%7Bx%7D"
     assert load_alert_rules().panel_of("meter/a") is None
+
+
+def test_kinds_that_a_file_does_not_name_are_the_engines_own(tmp_path: Path) -> None:
+    file = tmp_path / "alerts.toml"
+    file.write_text('[defaults]\nhold_s = 7\n[kind.outage]\naction = "Call."\nends = "restored"\n')
+    rules, own = load_alert_rules(file), load_alert_rules()
+    assert rules.kind[AlertKind.OUTAGE].hold_s == 7
+    assert {kind: rules.kind[kind] for kind in AlertKind if kind != "outage"} == {
+        kind: own.kind[kind] for kind in AlertKind if kind != "outage"
+    }
