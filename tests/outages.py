@@ -1,6 +1,6 @@
 """A simulated fleet with known outages, sent through partitions of the engine into a real database."""
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -22,8 +22,9 @@ from simulators.labels import Label, labels
 from simulators.local_time import DAY_S, EPOCH_DAY
 from simulators.outages import restorations
 from simulators.profile import FaultRate, Profile
-from simulators.registry import registry
+from simulators.registry import registry, transformer_registry
 from simulators.schedule import Events, Window, schedule
+from simulators.transformers import TransformerMeters
 from sinks.memory import MemoryStore
 from sinks.outages_outbox import OutagesOutbox
 from sinks.timescale import TimescaleStore
@@ -47,6 +48,7 @@ class Scene:
         interval_s: between readings [s]; None for a mixture of 5, 15 and 30 minutes.
         end_s: end of the run [s since the simulation's epoch].
         words: whether meters say last gasps, and that power is back.
+        transformer_meters: whether transformers have meters of their own.
     """
 
     grid: Grid
@@ -54,6 +56,7 @@ class Scene:
     interval_s: int | None
     end_s: int
     words: bool = True
+    transformer_meters: bool = False
 
     @classmethod
     def of(
@@ -80,6 +83,8 @@ class Scene:
 
     def entries(self) -> list[RegistryEntry]:
         rows = registry(self.grid, self.faults).to_pylist()
+        if self.transformer_meters:
+            rows += transformer_registry(self.grid).to_pylist()
         return [
             RegistryEntry.model_validate({name: row[name] for name in row if row[name] is not None}) for row in rows
         ]
@@ -88,7 +93,9 @@ class Scene:
         """What is sent, by the quarter-hour."""
         fleet = Fleet(self.grid, 7, faults=self.faults)
         rows = self.grid.meters * 6 * minutes // 15
-        for part in Dispatcher(fleet, cohorts(fleet, self.interval_s), Timing(20.0)).run(START_S, self.end_s, rows):
+        more = TransformerMeters(fleet) if self.transformer_meters else None
+        dispatcher = Dispatcher(fleet, cohorts(fleet, self.interval_s), Timing(20.0), more)
+        for part in dispatcher.run(START_S, self.end_s, rows):
             keep = np.ones(len(part.batch), dtype=bool)
             if not self.words:
                 keep = part.batch.column("source_quality").is_null().to_numpy(zero_copy_only=False)
@@ -121,17 +128,26 @@ async def ignored(_signs: list[Alert]) -> None:
     """Hand signs on to nobody; the database has them."""
 
 
-async def play(scene: Scene, url: str, partitions: int = 4, lives: int = 1) -> None:
-    """Let the engine see all of it, and merge outages every minute of the scene.
+async def play_outages(scene: Scene, url: str, lives: int = 1) -> None:
+    """Let the engine see all of it, and infer outages every minute of the scene; arguments as `play`."""
+    outages = OutagesOutbox(url, OutageRules(), settle_s=0.0)
+    await play(scene, url, lambda: outages.hand_on(ignored), lives=lives)
+    await outages.close()
+
+
+async def play(
+    scene: Scene, url: str, beside: Callable[[], Awaitable[object]], partitions: int = 4, lives: int = 1
+) -> None:
+    """Let the engine see all of it.
 
     Args:
         scene: what happens.
         url: of an empty database.
+        beside: what goes on beside the flow, called in each minute in which anything comes, and in the end.
         partitions: of the topic.
         lives: how many workers; each but the last is killed, and the next one takes what was not saved again.
     """
     store = TimescaleStore(url, lateness_s=60.0)
-    outages = OutagesOutbox(url, OutageRules(), settle_s=0.0)
     await store.register(scene.entries())
     engine, offset, minute = Engine(store=cast("MemoryStore", store)), [0] * partitions, 0.0
     log: dict[int, list[Record]] = {number: [] for number in range(partitions)}
@@ -154,10 +170,9 @@ async def play(scene: Scene, url: str, partitions: int = 4, lives: int = 1) -> N
         await engine.process(taken)
         if part.due_s[-1] // 60 > minute:
             minute = part.due_s[-1] // 60
-            await outages.hand_on(ignored)
-    await outages.hand_on(ignored)
+            await beside()
+    await beside()
     await store.close()
-    await outages.close()
 
 
 def found(url: str) -> list[Found]:

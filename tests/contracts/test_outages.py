@@ -16,7 +16,7 @@ from sinks.outages_outbox import OutagesOutbox
 from sinks.timescale import TimescaleStore
 from tests.builders import START_US, batch, delivery, rows
 from tests.contracts.test_any_store import nothing
-from tests.outages import Scene, found, ignored, play, table, wanted
+from tests.outages import Scene, found, ignored, play_outages, table, wanted
 
 pytestmark = pytest.mark.integration
 
@@ -49,7 +49,7 @@ async def test_every_injected_outage_becomes_one_event(
     url: str, interval_s: int | None, words: bool, lives: int
 ) -> None:
     scene = Scene.of(1_000, 10, _OUTAGES | _NOISE, interval_s, words=words)
-    await play(scene, url, lives=lives)
+    await play_outages(scene, url, lives=lives)
     outages = found(url)
     served, minutes, interrupted = query(
         url,
