@@ -99,7 +99,9 @@ def displaced(
         stands: intp[m], transformer of each, by position.
         rules: what is enough.
     """
-    known = np.isfinite(counted_kwh).mean(axis=0, dtype=np.float64) >= 0.5
+    there = np.isfinite(counted_kwh)
+    # Hours of before anything came are held against nobody.
+    known = there.sum(axis=0) >= 0.5 * np.count_nonzero(there.any(axis=1))
     counted = np.nan_to_num(counted_kwh)
     left = left_kwh.copy()
     found = list[Displaced]()

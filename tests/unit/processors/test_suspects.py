@@ -70,3 +70,11 @@ def test_a_meter_of_which_hours_are_missing_is_told_by_those_that_there_are() ->
     left = NOISE + np.stack([-COUNTED[:, 4], COUNTED[:, 4]])
     left[0, ::10] = np.nan
     assert [one.customer for one in displaced(left, BASE, counted, STANDS, RULES)] == [4]
+
+
+def test_hours_of_before_anything_came_are_held_against_nobody() -> None:
+    left = NOISE + np.stack([-COUNTED[:, 4], COUNTED[:, 4]])
+    counted = np.concatenate([np.full((240, 20), np.nan), COUNTED])
+    left, base = np.concatenate([np.full((2, 240), np.nan), left], axis=1), np.zeros((2, 408, 2))
+    base[:, 240:] = BASE
+    assert [one.customer for one in displaced(left, base, counted, STANDS, RULES)] == [4]
