@@ -26,7 +26,7 @@ from tests.outages import START_S, Scene, ignored, play
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 _DAY_S, _HOUR = 86_400, timedelta(hours=1)
-_DAYS, _HONEST_DAYS, _METERS, _MOVED = 6, 2, 1_000, 6
+_DAYS, _HONEST_DAYS, _METERS, _MOVED = 5, 2, 1_000, 6
 #: The engine examines balances every six hours of event time.
 _EVERY_H = 6
 _SHARES = (0.2, 0.2, 0.2, 0.2, 0.3, 0.3, 0.5, 0.5)
