@@ -68,3 +68,5 @@ class WindowAggregate(BaseModel):
     voltage_mean: float | None = Field(description="[V]")
     voltage_max: float | None = Field(description="[V]")
     voltage_outside_share: float | None = Field(description="share of voltages outside the limits")
+    expected: int | None = Field(description="readings that the cadences of its meters put into the window")
+    completeness: float | None = Field(description="readings over expected, 1 at most, null where none are expected")

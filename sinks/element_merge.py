@@ -100,16 +100,21 @@ WITH due AS (
 {_UPSERT}
 """  # noqa: S608 - names are constants of this module
 
-_FIELDS = ", ".join(f"b.{name}" for name in WindowAggregate.model_fields if name not in ("state", "customer_class"))
-# OFFSET 0 makes PostgreSQL look each window up by its key.
+_ELSEWHERE = ("state", "customer_class", "expected", "completeness")
+_FIELDS = ", ".join(f"b.{name}" for name in WindowAggregate.model_fields if name not in _ELSEWHERE)
+# OFFSET 0 makes PostgreSQL look each window up by its key, and work out once what was expected.
 _READ = f"""
-SELECT 'final' AS state, nullif(k.customer_class, '*') AS customer_class, {_FIELDS}
+SELECT 'final' AS state, nullif(k.customer_class, '*') AS customer_class, {_FIELDS},
+       e.expected, completeness(b.readings, e.expected) AS completeness
 FROM unnest(%s::text[], %s::text[], %s::int[], %s::timestamptz[]) AS k (element, customer_class, window_s, window_start)
 CROSS JOIN LATERAL (
     SELECT * FROM element_figures v WHERE v.window_s = k.window_s AND v.element = k.element
     AND v.customer_class = k.customer_class AND v.window_start = k.window_start
     AND v.believed_until = 'infinity' OFFSET 0
-) b ORDER BY k.window_start, k.window_s
+) b
+CROSS JOIN LATERAL (
+    SELECT expected_readings(k.element, k.customer_class, b.window_start, b.window_end) AS expected OFFSET 0
+) e ORDER BY k.window_start, k.window_s
 """  # noqa: S608 - names are constants of the engine
 _FORGET = "DELETE FROM element_history WHERE believed_until < now() - %s * interval '1 day'"
 

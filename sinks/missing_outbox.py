@@ -11,6 +11,7 @@ from psycopg.rows import class_row
 from schemas.delivery import NO_WATERMARK_US
 from schemas.missing import MissingData
 from schemas.topics import METERS_RAW
+from sinks.expectations import follow_cadences
 from sinks.outbox import Outbox
 
 #: Any number that nothing else locks.
@@ -173,6 +174,7 @@ class MissingOutbox(Outbox[MissingData]):
 async def _found_behind(connection: psycopg.AsyncConnection) -> list[tuple[int, object]]:
     """Learn how often meters send, and count what new ones lack of the hours that were looked at without them."""
     found = await (await connection.execute(_FIND_INTERVALS)).fetchall()
+    await follow_cadences(connection, [meter_id for meter_id, _ in found])
     news = [meter_id for meter_id, found_first in found if found_first]
     if not news:
         return []

@@ -69,7 +69,8 @@ SELECT DISTINCT {_KEY} FROM folded
 # Of a transformer's minute. OFFSET 0 makes PostgreSQL look each window up by its key.
 _READ = """
 SELECT 'transformer/' || coalesce(t.name, 'unassigned') AS element, NULL AS customer_class, k.window_start,
-       k.window_start + make_interval(secs => k.window_s) AS window_end, k.window_s, 'final' AS state, w.*
+       k.window_start + make_interval(secs => k.window_s) AS window_end, k.window_s, 'final' AS state, w.*,
+       e.expected, completeness(w.readings, e.expected) AS completeness
 FROM unnest(%s::int[], %s::timestamptz[], %s::bigint[]) AS k (window_s, window_start, transformer_id)
 LEFT JOIN transformers t USING (transformer_id)
 CROSS JOIN LATERAL (
@@ -92,6 +93,10 @@ CROSS JOIN LATERAL (
     WHERE v.window_s = k.window_s AND v.window_start = k.window_start AND v.transformer_id = k.transformer_id
     OFFSET 0
 ) w
+CROSS JOIN LATERAL (
+    SELECT expected_readings('transformer/' || coalesce(t.name, 'unassigned'), NULL, k.window_start,
+                             k.window_start + make_interval(secs => k.window_s)) AS expected OFFSET 0
+) e
 """
 
 
