@@ -1,7 +1,7 @@
 """Data Quality: what rules found, what is missing, what was estimated and what was rejected."""
 
 from panels.board import Dashboard, Look, Panel, Step
-from panels.choices import CLASS, FEEDER, METERS, REGION
+from panels.choices import CLASS, FEEDER, FEEDERS, METERS, OF_CLASS, REGION
 
 _FINDINGS = f"""FROM meter_readings r
 JOIN vee_rules v ON (r.failed_rules | r.warned_rules) & (1::bigint << v.bit::int) <> 0
@@ -48,11 +48,12 @@ GROUP BY v.rule, v.about ORDER BY 2 DESC, 3 DESC, 1""",
         Panel(
             "Completeness",
             Look.LINES,
-            "Of what meters should have sent, what came, in hours of which anything is or was missing.",
-            sql=f"""SELECT d.hour AS time, m.feeder AS metric, sum(d.received)::float8 / sum(d.expected) AS share
-FROM missing_data d JOIN {METERS} USING (meter_id)
-WHERE $__timeFilter(d.hour)
-GROUP BY 1, 2 ORDER BY 1""",
+            "Readings of a feeder's hour over what the cadences of its meters put into it, silent meters included.",
+            sql=f"""SELECT window_start AS time, substr(element, 8) AS metric, completeness AS share
+FROM element_windows
+WHERE element_kind = 'feeder' AND window_s = 3600 AND state = 'final' AND {OF_CLASS} AND $__timeFilter(window_start)
+  AND element IN ({FEEDERS})
+ORDER BY 1""",
             unit="percentunit",
             steps=(Step(None, "red"), Step(0.9, "orange"), Step(0.99, "green")),
         ),

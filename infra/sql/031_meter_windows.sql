@@ -1,5 +1,5 @@
 -- Windows of single meters, asked of the readings; what was expected of each window, of meters and of elements; minutes of
--- every element; all that slides.
+-- every element; all that slides; transformers with a past stay.
 
 -- How often a meter sent, since when [s]. Its phase is that of its beginning.
 CREATE TABLE meter_cadences (
@@ -451,3 +451,15 @@ LANGUAGE sql STABLE AS $$
     WHERE u.energy_kwh IS NOT NULL
     GROUP BY 1 ORDER BY 3 DESC, 1 LIMIT most
 $$;
+
+-- A transformer that readings were counted for stays, as one that meters stand at does: without it windows of its past would
+-- be of nothing, and late readings of it would be in no element.
+
+CREATE FUNCTION keep_past_transformers() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM meter_moves WHERE transformer_id = OLD.transformer_id) THEN
+        RAISE EXCEPTION 'transformer % has a past: meters stood there', OLD.name USING ERRCODE = 'foreign_key_violation';
+    END IF;
+    RETURN OLD;
+END $$;
+CREATE TRIGGER transformers_past BEFORE DELETE ON transformers FOR EACH ROW EXECUTE FUNCTION keep_past_transformers();

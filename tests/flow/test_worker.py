@@ -22,7 +22,7 @@ from stream.traces import spans_of
 from stream.worker.flow import PartitionFlow, Step
 from stream.worker.intake import Begun, Record
 from stream.worker.worker import MakeFlow, Worker
-from tests.builders import START_US, TOPIC, payload, reading, record
+from tests.builders import ARRIVED_US, DAY_US, START_US, TOPIC, payload, reading, record
 from tests.chaos.steps import WORKER_STEPS, place, wrapped
 from tests.flow.engine import Engine
 
@@ -137,6 +137,20 @@ async def test_an_orderly_end_leaves_no_newest_value_unwritten() -> None:
     assert engine.latest.values == {}
     await worker.stop()
     assert engine.latest.values == {"M1": START_US}
+
+
+async def test_what_came_too_late_for_retention_is_rejected_with_its_reason_and_its_neighbour_is_stored() -> None:
+    def of_a_day(partition: int, state: MeterState, shard_offset: Any) -> PartitionFlow:
+        return PartitionFlow(TOPIC, partition, state, shard_offset, Limits(retention_s=86_400.0), Judging())
+
+    engine, kept_us = Engine(), ARRIVED_US - 60_000_000
+    worker = make_worker(engine, Gaps(), of_a_day)
+    both = payload(*(reading("M1", time_us, voltage=230.0) for time_us in (ARRIVED_US - 2 * DAY_US, kept_us)))
+    await worker.take([SimpleNamespace(message=SimpleNamespace(partition=0, value=[record(0, both)]))])
+    await worker.stop()
+    assert [time_us for _, time_us in engine.store.readings] == [kept_us]
+    (reject,) = engine.outbox.rejected
+    assert (str(reject.reason), reject.meter_number) == ("beyond_retention", "M1")
 
 
 class Watched(PartitionFlow):
