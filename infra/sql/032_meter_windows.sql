@@ -11,7 +11,7 @@ CREATE TABLE meter_cadences (
 INSERT INTO meter_cadences SELECT meter_id, since, interval_s FROM meter_intervals;
 
 -- Which meters began (1) and ceased (-1) to be expected at a transformer (0: none), by the quarter-hour; added up by
--- transformer; and by element and class ('*' is all of them). A phase that makes no difference to quarter-hours is 0, so
+-- transformer; and by element and class ('*' is all customers). A phase that makes no difference to quarter-hours is 0, so
 -- that many meters come to few rows.
 CREATE TABLE expected_spans (
     meter_id       bigint NOT NULL,
@@ -106,7 +106,9 @@ CREATE FUNCTION expect_elements() RETURNS void LANGUAGE sql AS $$
         SELECT e.element, c.customer_class, m.interval_s, m.phase_s, m.at, sum(m.meters)::bigint AS meters
         FROM expected_meters m
         JOIN transformer_elements e USING (transformer_id)
-        CROSS JOIN LATERAL (VALUES (m.customer_class), ('*')) c (customer_class)
+        CROSS JOIN LATERAL (
+            SELECT m.customer_class UNION ALL SELECT '*' WHERE m.customer_class <> 'transformer'
+        ) c (customer_class)
         GROUP BY 1, 2, 3, 4, 5 HAVING sum(m.meters) <> 0
     ), gone AS (
         DELETE FROM expected_elements k WHERE NOT EXISTS (
@@ -343,11 +345,11 @@ BEGIN
     END IF;
 END $$;
 
--- Minutes of any element, of which transformers' are kept; class null is all classes together.
+-- Minutes of any element, of which transformers' are kept; class null is all customers together.
 CREATE FUNCTION element_minutes(of_element text, since timestamptz, until timestamptz) RETURNS SETOF element_windows
 LANGUAGE sql STABLE ROWS 1000 AS $$
     WITH minutes AS (
-        SELECT w.window_start, w.customer_class, sum(w.restating)::integer AS revision, sum(w.readings)::bigint AS readings,
+        SELECT w.window_start, c.customer_class, sum(w.restating)::integer AS revision, sum(w.readings)::bigint AS readings,
                sum(w.meters)::bigint AS meters, sum(w.normal)::bigint AS normal, sum(w.warnings)::bigint AS warnings,
                sum(w.anomalies)::bigint AS anomalies, sum(w.missing)::bigint AS missing, sum(w.rejected)::bigint AS rejected,
                sum(w.energy_uwh)::float8 / 1e9 AS energy_kwh, sum(w.export_uwh)::float8 / 1e9 AS export_kwh,
@@ -358,9 +360,12 @@ LANGUAGE sql STABLE ROWS 1000 AS $$
                max(w.voltage_max) AS highest,
                sum(w.voltage_outside)::float8 / nullif(sum(w.voltage_count), 0)::float8 AS outside
         FROM window_parts w
+        CROSS JOIN LATERAL (
+            SELECT w.customer_class UNION ALL SELECT NULL WHERE w.customer_class <> 'transformer'
+        ) c (customer_class)
         WHERE w.window_s = 60 AND w.window_start >= since AND w.window_start < until
           AND w.transformer_id IN (SELECT transformers_below(of_element))
-        GROUP BY GROUPING SETS ((w.window_start, w.customer_class), (w.window_start))
+        GROUP BY w.window_start, c.customer_class
         HAVING sum(w.readings) > 0
     )
     SELECT CASE WHEN m.window_start + interval '1 minute' <= windows_closed_until() THEN 'final' ELSE 'provisional' END,
@@ -412,7 +417,7 @@ LANGUAGE sql STABLE AS $$
     FROM voltage_quality(since, until, low, high) q
     JOIN smart_meters m USING (meter_id)
     JOIN transformer_elements e ON e.transformer_id = coalesce(m.transformer_id, 0)
-    WHERE e.element_kind = level
+    WHERE e.element_kind = level AND m.customer_class IS DISTINCT FROM 'transformer'
     GROUP BY e.element ORDER BY e.element
 $$;
 
@@ -448,7 +453,7 @@ LANGUAGE sql STABLE AS $$
     LEFT JOIN transformers t USING (transformer_id)
     LEFT JOIN feeders f USING (feeder_id)
     LEFT JOIN substations s USING (substation_id)
-    WHERE u.energy_kwh IS NOT NULL
+    WHERE u.energy_kwh IS NOT NULL AND u.customer_class IS DISTINCT FROM 'transformer'
     GROUP BY 1 ORDER BY 3 DESC, 1 LIMIT most
 $$;
 

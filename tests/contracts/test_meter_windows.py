@@ -289,6 +289,29 @@ async def test_completeness_is_what_came_of_what_was_expected(url: str, writer: 
     assert all(window.completeness is not None for window in topic if window.window_s == 3_600)
 
 
+async def test_the_meter_of_a_transformer_is_expected_beside_its_customers(url: str, writer: Writer) -> None:
+    start = _BEGIN.astimezone(UTC)
+    await place(writer, "A", **{"class": "residential"})
+    await place(writer, "B", **{"class": "transformer"})
+    for meter in "AB":
+        await writer.write(batch(meter, every(1, start, 60), consumption_kwh=1.0))
+    await handed_on(url)
+    await learn(url)
+    asked = "SELECT customer_class, readings, expected, completeness FROM {} ORDER BY 1, window_start LIMIT 4"
+    hours = "element_windows WHERE element = 'grid' AND window_s = 3600"
+    assert query(url, asked.format(hours)) == [
+        ("residential", 60, 60, 1.0),
+        ("transformer", 60, 60, 1.0),
+        (None, 60, 60, 1.0),
+    ]
+    minute = f"element_minutes('feeder/F1', '{start.isoformat()}', '{(start + timedelta(minutes=1)).isoformat()}')"
+    assert query(url, asked.format(minute)) == [
+        ("residential", 1, 1, 1.0),
+        ("transformer", 1, 1, 1.0),
+        (None, 1, 1, 1.0),
+    ]
+
+
 async def test_a_meter_that_sends_otherwise_is_expected_otherwise_from_then_on(url: str, writer: Writer) -> None:
     start = _BEGIN.astimezone(UTC)
     await place(writer, "A")
