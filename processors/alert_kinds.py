@@ -19,3 +19,8 @@ KIND_OF = {
 
 #: Signals that are told in volts; the others in kilowatt-hours.
 VOLTS = (Anomaly.SWELL, Anomaly.SAG)
+
+
+def signals_of(kind: AlertKind) -> tuple[Anomaly, ...]:
+    """Return the signals that are called so; none where a kind is told by something else."""
+    return tuple(signal for signal, called in KIND_OF.items() if called is kind)

@@ -1,15 +1,18 @@
 """Alerts: one for each unusual thing that begins, with an id that depends on nothing but what, where and when."""
 
+from datetime import datetime
+
 import numpy as np
 import numpy.typing as npt
 
-from processors.alert_kinds import KIND_OF, VOLTS
+from processors.alert_kinds import KIND_OF, VOLTS, signals_of
 from processors.explained import contributions
 from processors.judgement import Judgement
 from processors.opinion import Onsets
 from processors.peers import LEAST_PEERS, Neighbours
 from processors.signals import SIGNALS, Anomaly
 from schemas.alerts import Alert, AlertKind, Severity, alert_id
+from schemas.explanation import Explanation
 from schemas.layout import Ints, Mask, instant_of
 from schemas.readings import ReadingBatch
 
@@ -137,6 +140,46 @@ def _model_alert(
         score=score,
         band=float(judgement.band_kwh[row]),
         reasons=reasons,
-        message=f"meter {element[6:]} shows {measured:.3f} kWh in circumstances that other meters do not, mostly by "
-        f"{reasons.partition(' ')[0] or 'several features together'}",
+        message=f"meter {element[6:]} {_said_by_model(measured, reasons)}",
+    )
+
+
+def alert_of_explained(
+    meter: str, why: Explanation, measured: float, score: float, critical: float, times: tuple[datetime, datetime]
+) -> Alert:
+    """Describe what a stored reading is an example of, as a worker would have, had it begun with that reading.
+
+    Args:
+        meter: its number.
+        why: what the reading looks like.
+        measured: in the unit of the explanation.
+        score: of the reading.
+        critical: scores from here on are critical.
+        times: of the reading, and of its arrival.
+    """
+    kind, element, (occurred_at, arrived_at) = AlertKind(why.kind), f"meter/{meter}", times
+    rarest = why.contributions.partition(" ")[0]
+    said = next((_SAYS[signal] for signal in signals_of(kind) if signal == rarest), None)
+    told = _said_by_model(measured, why.contributions) if said is None else said
+    return Alert(
+        alert_id=alert_id(kind, element, round(occurred_at.timestamp() * 1e6)),
+        kind=kind,
+        severity=Severity.CRITICAL if score >= critical else Severity.WARNING,
+        element=element,
+        occurred_at=occurred_at,
+        arrived_at=arrived_at,
+        measured=measured,
+        expected=why.expected,
+        unit=why.unit,
+        score=score,
+        band=None if np.isnan(why.band) else why.band,
+        reasons=why.contributions,
+        message=f"meter {meter} {told.format(measured=measured, expected=why.expected)}",
+    )
+
+
+def _said_by_model(measured: float, reasons: str) -> str:
+    return (
+        f"shows {measured:.3f} kWh in circumstances that other meters do not, mostly by "
+        f"{reasons.partition(' ')[0] or 'several features together'}"
     )

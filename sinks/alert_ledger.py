@@ -5,7 +5,6 @@ desk or an operator, finds them as the one before has left them.
 """
 
 import asyncio
-from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -15,13 +14,14 @@ import psycopg
 from psycopg.rows import dict_row
 
 from processors.lifecycle.advance import Turn
-from processors.lifecycle.changes import Calm, Key
+from processors.lifecycle.changes import Key
 from processors.lifecycle.place import LEVELS, Place
 from processors.lifecycle.silences import Silence
 from schemas.alert_events import AlertEvent, AlertState
 from schemas.alerts import Alert
 from schemas.errors import ServiceUnavailable
 from sinks import alert_sql as sql
+from sinks.alert_conditions import Conditions
 
 #: The head of the grid that related alerts stand below: kind, condition, name.
 Head = tuple[str, str, str]
@@ -36,10 +36,14 @@ class Page:
 
     Args:
         connection: in a transaction that holds the lock.
+
+    Attributes:
+        conditions: what stored readings say of those that alerts tell of.
     """
 
     def __init__(self, connection: psycopg.AsyncConnection) -> None:
         self._connection = connection
+        self.conditions = Conditions(connection)
 
     async def take_signs(self, limit: int) -> list[Alert]:
         """Take signs that nobody has taken, in the order in which their readings arrived."""
@@ -87,31 +91,6 @@ class Page:
         rows = await self._rows(sql.BEREFT, ())
         ends = [row.pop("children_ended_at") for row in rows]
         return list(zip(map(AlertState.model_validate, rows), ends, strict=True))
-
-    async def calm(self, states: Iterable[AlertState], needed: Mapping[str, int], warning: float) -> dict[str, Calm]:
-        """Return what stored readings say of the elements of alerts.
-
-        Args:
-            states: alerts of meters or of symbols; of others nothing is known.
-            needed: normal readings to look for, by kind of alert.
-            warning: a score from here on is unusual.
-        """
-        by_sort = defaultdict[str, list[AlertState]](list)
-        for state in states:
-            by_sort[state.element.partition("/")[0]].append(state)
-        found: dict[str, Calm] = {}
-        for sort, query in sql.CALM.items():
-            mine = by_sort[sort]
-            parameters = {
-                "ids": [state.alert_id for state in mine],
-                "names": [state.element.partition("/")[2] for state in mine],
-                "since": [state.last_seen for state in mine],
-                "needed": [needed[state.kind] for state in mine],
-                "warning": warning,
-            }
-            rows = await (await self._connection.execute(query, parameters)).fetchall() if mine else []
-            found |= {alert_id: Calm(*said) for alert_id, *said in rows}
-        return found
 
     async def restored(self, states: Sequence[AlertState]) -> dict[str, datetime]:
         """Return when conditions were over, of alerts of those none of which lasts; of what was none, the last sign."""

@@ -3,7 +3,8 @@
 from schemas.alert_events import STANDING, AlertState
 from schemas.alerts import Alert
 
-_STANDING = ", ".join(f"'{status}'" for status in STANDING)
+#: Statuses of alerts that are not over, as a list in SQL.
+STANDING_STATUS = ", ".join(f"'{status}'" for status in STANDING)
 _FIELDS = tuple(AlertState.model_fields)
 _LISTED = ", ".join(_FIELDS)
 
@@ -63,7 +64,7 @@ GROUP BY a.alert_id HAVING NOT coalesce(bool_or(NOT o.withdrawn AND o.ended_at I
 # Alerts without a parent, and those of groups, that stand below the same head of the grid.
 RELATED = f"""
 SELECT {_LISTED} FROM alerts
-WHERE status IN ({_STANDING}) AND (kind, condition, coalesce(substation, feeder, transformer)) IN (
+WHERE status IN ({STANDING_STATUS}) AND (kind, condition, coalesce(substation, feeder, transformer)) IN (
     SELECT * FROM unnest(%s::text[], %s::text[], %s::text[])
 ) AND (parent_id IS NULL OR children > 0)
 ORDER BY first_seen, alert_id
@@ -83,7 +84,7 @@ JOIN smart_meters USING (transformer_id)
 WHERE s.name = ANY(%(substation)s) GROUP BY s.name
 """
 STANDING_AFTER = f"""
-SELECT {_LISTED} FROM alerts WHERE status IN ({_STANDING}) AND alert_id > %s ORDER BY alert_id LIMIT %s
+SELECT {_LISTED} FROM alerts WHERE status IN ({STANDING_STATUS}) AND alert_id > %s ORDER BY alert_id LIMIT %s
 """  # noqa: S608
 WITH_IDS = f"SELECT {_LISTED} FROM alerts WHERE alert_id = ANY(%s) ORDER BY alert_id"  # noqa: S608
 # Ids are hexadecimal, so that all that begin with something are one range of the index.
@@ -92,53 +93,14 @@ SELECT {_LISTED} FROM alerts
 WHERE alert_id BETWEEN %(beginning)s AND %(beginning)s || repeat('f', 32) AND starts_with(alert_id, %(beginning)s)
 ORDER BY alert_id LIMIT 2
 """  # noqa: S608
-CHILDREN = f"SELECT {_LISTED} FROM alerts WHERE parent_id = %s AND status IN ({_STANDING})"  # noqa: S608
+CHILDREN = f"SELECT {_LISTED} FROM alerts WHERE parent_id = %s AND status IN ({STANDING_STATUS})"  # noqa: S608
 # Groups whose last child has ended, with the moment.
 BEREFT = f"""
 SELECT {", ".join(f"p.{name}" for name in _FIELDS)}, max(c.ended_at) AS children_ended_at
 FROM alerts p JOIN alerts c ON c.parent_id = p.alert_id
-WHERE p.status IN ({_STANDING}) AND p.children > 0
-GROUP BY p.alert_id HAVING bool_and(c.status NOT IN ({_STANDING}))
+WHERE p.status IN ({STANDING_STATUS}) AND p.children > 0
+GROUP BY p.alert_id HAVING bool_and(c.status NOT IN ({STANDING_STATUS}))
 """  # noqa: S608
-# Every look at readings begins where the alert was last seen, so that older pieces of the table are not opened.
-_CALM = """
-SELECT a.alert_id, u.last_unusual, c.readings, c.calm_at, n.newest
-FROM unnest(%(ids)s::text[], %(names)s::text[], %(since)s::timestamptz[], %(needed)s::int[])
-    AS a (alert_id, name, since, needed)
-{join}
-CROSS JOIN LATERAL (
-    SELECT greatest(coalesce(max({time}), a.since){also}) AS last_unusual FROM {table} r
-    WHERE {mine} AND r.{time} > a.since AND (r.quality_flag = 'anomaly' OR r.anomaly_score >= %(warning)s)
-) u
-CROSS JOIN LATERAL (
-    SELECT count(*)::int AS readings, max({time}) AS calm_at FROM (
-        SELECT r.{time} FROM {table} r
-        WHERE {mine} AND r.{time} > u.last_unusual AND r.quality_flag <> 'missing' ORDER BY r.{time} LIMIT a.needed
-    ) first_ones
-) c
-CROSS JOIN LATERAL (SELECT max(r.{time}) AS newest FROM {table} r WHERE {mine} AND r.{time} > a.since) n
-"""
-#: By the kind of element that an alert is about.
-CALM = {
-    "meter": _CALM.format(
-        join="JOIN smart_meters m ON m.meter_number = a.name",
-        table="meter_readings",
-        time="reading_time",
-        mine="r.meter_id = m.meter_id",
-        also="",
-    ),
-    "market": _CALM.format(
-        join="""JOIN LATERAL (
-    SELECT array_agg(series_id) AS ids FROM market_series
-    WHERE market = split_part(a.name, '/', 1) AND symbol = substr(a.name, strpos(a.name, '/') + 1)
-) s ON true""",
-        table="market_ticks",
-        time="tick_time",
-        mine="r.series_id = ANY(s.ids)",
-        # A price that is far from its neighbours' is not unusual by itself, and so without a flag.
-        also=", (SELECT max(n.apart_at) FROM market_neighbours n WHERE n.series_id = ANY(s.ids))",
-    ),
-}
 _SILENCE = "element, kind, begins_at, ends_at, by, reason, every_days, timezone, until"
 # What is in force, or will be once more.
 SILENCES = f"""
@@ -173,7 +135,7 @@ HISTORY = "SELECT event FROM alert_history WHERE alert_id = %s ORDER BY number"
 LIST = f"""
 SELECT {_LISTED} FROM alerts
 WHERE (%(since)s::timestamptz IS NULL OR last_seen >= %(since)s)
-  AND (NOT %(standing)s OR status IN ({_STANDING}))
+  AND (NOT %(standing)s OR status IN ({STANDING_STATUS}))
   AND (NOT %(heads)s OR parent_id IS NULL)
   AND (%(kind)s::text IS NULL OR kind = %(kind)s)
   AND (%(severity)s::text[] IS NULL OR severity = ANY(%(severity)s))

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from processors.judging import Judging
 from processors.lifecycle import changes
 from processors.lifecycle.advance import Turn, silence_all, take_all
 from processors.lifecycle.changes import key_of
@@ -20,6 +21,7 @@ from processors.lifecycle.grouping import crowded, group
 from processors.lifecycle.rules import AlertRules
 from processors.routing import BEGINS, ENDS, channels_of, escalation_s
 from schemas.alert_events import CLOUD_EVENT, AlertEvent, AlertState, Change, Status
+from schemas.alerts import Alert
 from schemas.layout import Floats
 from schemas.topics import ALERTS, ALERTS_STATE
 from sinks.alert_ledger import AlertLedger, Head, Page
@@ -45,7 +47,7 @@ class Desk:
         notices: what channels are to be told.
         routing: who is to be told of what.
         following: channels that want to know of acknowledgements.
-        warning: a score from here on is unusual.
+        judging: scores from which something is unusual, and critical.
         clock: the time now, in UTC.
     """
 
@@ -58,7 +60,7 @@ class Desk:
         notices: Notifications,
         routing: Routing,
         following: Collection[str],
-        warning: float,
+        judging: Judging,
         clock: Callable[[], datetime],
     ) -> None:
         self._ledger = ledger
@@ -68,7 +70,7 @@ class Desk:
         self._notices = notices
         self._routing = routing
         self._following = following
-        self._warning = warning
+        self._judging = judging
         self._clock = clock
         self._looked_to = ""
         self._untold = list[datetime]()
@@ -80,12 +82,8 @@ class Desk:
         async with self._ledger.page() as page:
             signs = await page.take_signs(_SIGNS_AT_ONCE)
             if signs:
-                turn = Turn()
-                newest = await page.newest({key_of(sign) for sign in signs})
-                places = await page.places({sign.element for sign in signs})
-                take_all(turn, signs, newest, places, self._rules)
-                await self._group(page, turn)
-                now = self._clock()
+                turn, now = Turn(), self._clock()
+                await self._take(page, turn, signs)
                 silence_all(turn, turn.changed, await page.silences(now), now)
                 await page.keep(turn, now)
         self._untold += [sign.arrived_at for sign in signs]
@@ -164,8 +162,10 @@ class Desk:
 
     async def _settle(self, page: Page, turn: Turn, standing: Iterable[AlertState], now: datetime) -> None:
         single = [state for state in standing if not state.children]
-        calm = await page.calm(
-            [state for state in single if self._rules.kind[state.kind].ends == "calm"], self._needed, self._warning
+        calm = await page.conditions.calm(
+            [state for state in single if self._rules.kind[state.kind].ends == "calm"],
+            self._needed,
+            self._judging.warning,
         )
         restored = await page.restored([state for state in single if self._rules.kind[state.kind].ends == "restored"])
         for state in single:
@@ -175,6 +175,16 @@ class Desk:
                 turn.note(changes.expire(state, now, self._rules))
             elif state.alert_id in calm:
                 turn.note(changes.settle(state, calm[state.alert_id], self._rules))
+        over = [state for state in turn.changed if state.alert_id in calm and state.element.startswith("meter/")]
+        await self._take(page, turn, await page.conditions.other_kinds(over, self._judging))
+
+    async def _take(self, page: Page, turn: Turn, signs: list[Alert]) -> None:
+        """Let signs change alerts, and groups come of them."""
+        if signs:
+            newest = await page.newest({key_of(sign) for sign in signs})
+            places = await page.places({sign.element for sign in signs})
+            take_all(turn, signs, newest, places, self._rules)
+            await self._group(page, turn)
 
     async def _settle_groups(self, page: Page, now: datetime) -> int:
         """End the alerts of groups whose last child has ended, from the lowest up."""

@@ -73,7 +73,7 @@ class _Process:
         routing, notices = load_routing(settings.alerts.routes_file), Notifications(endpoints.database_url)
         posts = open_channels(routing)
         following = {name for name, post in posts.items() if post.channel.follows}
-        desk = Desk(ledger, outbox, producer, rules, notices, routing, following, settings.scoring.warning, _now)
+        desk = Desk(ledger, outbox, producer, rules, notices, routing, following, settings.scoring.judging, _now)
         telling = CourierMetrics(registry)
         couriers = [Courier(name, post, notices, telling, _now) for name, post in posts.items()]
         return cls(endpoints, ledger, outbox, notices, desk, couriers, DeskMetrics(registry), registry)

@@ -1,7 +1,7 @@
-"""How long a reading takes to its row and to its alert, offered on a schedule that no slow engine can stretch.
+"""How long a reading takes to its row, its sign and its alert, offered on a schedule that no slow engine can stretch.
 
-A reading's time is the moment at which it is due to be sent, so its latency is its commit, or the arrival of its alert
-at a consumer, less its own time: whatever waits in front of a busy sender, broker or worker counts.
+A reading's time is the moment at which it is due to be sent, so its latency is its commit, or the arrival of its sign
+or alert at a consumer, less its own time: whatever waits in front of a busy sender, broker, worker or desk counts.
 """
 
 import threading
@@ -14,9 +14,10 @@ import numpy as np
 import psycopg
 from confluent_kafka import Consumer
 
+from schemas.alert_events import AlertEvent, Change
 from schemas.alerts import Alert
 from schemas.readings import ReadingBatch
-from schemas.topics import ALERT_SIGNS
+from schemas.topics import ALERT_SIGNS, ALERTS
 from simulators.messages import Mode
 from simulators.mqtt import Address, MqttTransport
 from simulators.pacing import Pace
@@ -86,8 +87,17 @@ class Fleet:
             )
 
 
+#: What a sign makes of the alert of its meter.
+_OF_SIGNS = (Change.OPENED, Change.UPDATED, Change.REOPENED)
+
+
 class AlertClock(threading.Thread):
-    """Notes when each alert reaches a consumer; started before the readings are sent."""
+    """Notes when the sign of each reading, and the alert that it opens or adds to, reach a consumer.
+
+    Attributes:
+        signs: of each sign, when its reading was due and when it was seen [s].
+        alerts: the same of each change of an alert that a sign has made.
+    """
 
     def __init__(self, kafka_url: str) -> None:
         super().__init__(daemon=True)
@@ -100,18 +110,27 @@ class AlertClock(threading.Thread):
             }
         )
         self._assigned, self._enough = threading.Event(), threading.Event()
-        self.seen: dict[str, tuple[float, float]] = {}
+        self.signs: dict[str, tuple[float, float]] = {}
+        self.alerts: dict[str, tuple[float, float]] = {}
 
     def run(self) -> None:
-        """Consume until stopped."""
-        self._consumer.subscribe([ALERT_SIGNS.name], on_assign=lambda *_: self._assigned.set())
+        """Consume until stopped; started before the readings are sent."""
+        self._consumer.subscribe([ALERT_SIGNS.name, ALERTS.name], on_assign=lambda *_: self._assigned.set())
         while not self._enough.is_set():
             message = self._consumer.poll(0.1)
             if message is not None and message.error() is None:
-                now = time.time()
-                found = Alert.model_validate_json(message.value() or b"")
-                self.seen.setdefault(found.alert_id, (found.occurred_at.timestamp(), now))
+                self._note(message.topic() or "", message.value() or b"", time.time())
         self._consumer.close()
+
+    def _note(self, topic: str, value: bytes, now_s: float) -> None:
+        if topic == ALERT_SIGNS.name:
+            sign = Alert.model_validate_json(value)
+            self.signs.setdefault(sign.alert_id, (sign.occurred_at.timestamp(), now_s))
+            return
+        event = AlertEvent.model_validate_json(value)
+        alert = event.data.alert
+        if event.data.change in _OF_SIGNS and alert.element.startswith("meter/"):
+            self.alerts.setdefault(event.id, (alert.last_seen.timestamp(), now_s))
 
     def wait_ready(self) -> None:
         """Wait until it would hear an alert."""
@@ -156,7 +175,7 @@ def to_rows(ground: Ground, began_s: float) -> dict[str, float]:
 
 
 def measure(ground: Ground, fleet: Fleet, drain_s: float = 60.0) -> dict[str, Any]:
-    """Offer a fleet's readings to a running engine and time the rows and alerts of those that follow the warm-up."""
+    """Offer a fleet's readings to a running engine; time rows, signs and alerts of those that follow the warm-up."""
     fleet = replace(fleet, seconds=fleet.seconds + WARM_UP_S)
     clock = AlertClock(ground.endpoints.kafka_url)
     clock.start()
@@ -169,7 +188,8 @@ def measure(ground: Ground, fleet: Fleet, drain_s: float = 60.0) -> dict[str, An
         while (stored := rows_since(ground, began_s)) < report.readings and time.time() < deadline:
             time.sleep(0.5)
         drained_s = time.time() - began_s - offered_s
-        time.sleep(0.5)
+        while len(clock.alerts) < len(clock.signs) and time.time() < deadline:
+            time.sleep(0.5)
     finally:
         clock.stop()
     found: dict[str, Any] = {
@@ -180,7 +200,8 @@ def measure(ground: Ground, fleet: Fleet, drain_s: float = 60.0) -> dict[str, An
         "drained_s": drained_s,
         "to_row_s": to_rows(ground, began_s + WARM_UP_S) if stored else None,
     }
-    delays = np.array([seen - due for due, seen in clock.seen.values() if due >= began_s + WARM_UP_S])
-    found["alerts"] = len(delays)
-    found["to_alert_s"] = percentiles(delays) if len(delays) else None
+    for name, seen in (("sign", clock.signs), ("alert", clock.alerts)):
+        delays = np.array([at - due for due, at in seen.values() if due >= began_s + WARM_UP_S])
+        found[f"{name}s"] = len(delays)
+        found[f"to_{name}_s"] = percentiles(delays) if len(delays) else None
     return found

@@ -238,33 +238,38 @@ def bridging(bench: Bench) -> Found:
 
 
 def latencies(bench: Bench) -> Found:
-    """From the moment a reading is due to its row and to its alert, at several rates."""
+    """From the moment a reading is due to its row, its sign and its alert, at several rates."""
     found: Found = {}
     feed.recreate(bench.ground.endpoints.kafka_url)
     bench.ground.empty()
     meters = bench.size.reporting
     bench.ground.register(Load(meters, 1))
-    with running(bench, bridges=1):
+    with running(bench, bridges=1, desks=1):
         past = latency.Fleet(meters, meters, 0.0)
         recovery.remember(bench.ground, past.past(), meters * latency.PAST)
         for rate in bench.size.rates:
             measured = latency.measure(bench.ground, latency.Fleet(meters, rate, bench.size.offered_s))
             found[str(rate)] = measured
-            row, alert = measured["to_row_s"], measured["to_alert_s"]
             bench.tell(
-                f"  {rate:>7,} /s offered: {measured['stored']:,} of {measured['readings']:,} stored; "
-                + (f"to row p50 {row['p50']:.3f} p99 {row['p99']:.3f} s; " if row else "")
-                + (f"to alert p50 {alert['p50']:.3f} p99 {alert['p99']:.3f} s" if alert else "no alert")
-                + f" ({measured['alerts']})"
+                f"  {rate:>7,} /s offered: {measured['stored']:,} of {measured['readings']:,} stored"
+                + "".join(
+                    f"; to {what} p50 {spent['p50']:.3f} p99 {spent['p99']:.3f} s" if spent else f"; no {what}"
+                    for what in ("row", "sign", "alert")
+                    for spent in (measured[f"to_{what}_s"],)
+                )
+                + f" ({measured['signs']:,} signs)"
             )
     return found
 
 
 @contextmanager
-def running(bench: Bench, *, bridges: int = 0, workers: int = 1, **settings: str) -> Iterator[list[Any]]:
-    """Run workers and bridges until the context ends."""
+def running(
+    bench: Bench, *, bridges: int = 0, workers: int = 1, desks: int = 0, **settings: str
+) -> Iterator[list[Any]]:
+    """Run workers, bridges and alert desks until the context ends."""
     with engine.workers(bench.ground, workers, **settings) as members:
-        started = [engine.EngineProcess("run bridge", bench.ground.directory) for _ in range(bridges)]
+        beside = ["run bridge"] * bridges + ["run alerts"] * desks
+        started = [engine.EngineProcess(command, bench.ground.directory) for command in beside]
         try:
             for process in started:
                 process.start()

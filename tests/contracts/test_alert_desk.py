@@ -12,13 +12,16 @@ from typing import Any, cast
 import psycopg
 import pytest
 
+from processors.alert_kinds import KIND_OF
+from processors.judging import Judging
 from processors.lifecycle.changes import NotPossible
 from processors.lifecycle.place import LEVELS
 from processors.lifecycle.silences import Silence
+from processors.signals import Anomaly
 from schemas.alert_events import AlertEvent, AlertState, Change, Status
 from schemas.alerts import Alert, AlertKind, Severity
 from schemas.errors import ServiceUnavailable
-from sinks import alert_sql, notifications_sql
+from sinks import alert_conditions, alert_sql, notifications_sql
 from sinks.alert_ledger import AlertLedger
 from sinks.alert_outbox import AlertOutbox
 from sinks.migrations import migrate
@@ -82,7 +85,7 @@ class Bench:
             self.notices,
             self.routing,
             {"pager"},
-            0.85,
+            Judging(),
             lambda: self.now,
         )
 
@@ -94,15 +97,24 @@ class Bench:
     def raise_signs(self, *signs: Alert) -> None:
         self.execute(ADD_ALERTS, *alert_arrays(signs))
 
-    def read(self, meter: str, *said: tuple[float, str]) -> None:
-        """Store readings of a meter: minutes after noon, and flag."""
+    def read(self, meter: str, *said: tuple[float, str], volts: float | None = 230.0, why: str = "sag 0.93") -> None:
+        """Store readings of a meter: minutes after noon, and flag; an anomaly is explained by signals, rarest first."""
         self.execute("INSERT INTO smart_meters (meter_number) VALUES (%s) ON CONFLICT DO NOTHING", meter)
         for minutes, flag in said:
+            score = 0.93 if flag == "anomaly" and why else 0.1
             self.execute(
-                "INSERT INTO meter_readings (meter_id, reading_time, quality_flag, source_partition, source_offset, "
-                "arrived_at) SELECT meter_id, %s, %s, 0, 0, now() FROM smart_meters WHERE meter_number = %s",
-                after(minutes), flag, meter,
+                "INSERT INTO meter_readings (meter_id, reading_time, quality_flag, anomaly_score, voltage, "
+                "consumption_kwh, source_partition, source_offset, arrived_at) "
+                "SELECT meter_id, %s, %s, %s, %s, 0.7, 0, 0, now() FROM smart_meters WHERE meter_number = %s",
+                after(minutes), flag, score, volts, meter,
             )  # fmt: skip
+            if score >= 0.85:
+                kind = KIND_OF[Anomaly(why.partition(" ")[0])]
+                self.execute(
+                    "INSERT INTO reading_explanations SELECT meter_id, %s, %s, 0.2, 0.5, %s, %s FROM smart_meters "
+                    "WHERE meter_number = %s",
+                    after(minutes), kind, "V" if kind.startswith("voltage") else "kWh", why, meter,
+                )  # fmt: skip
 
     def register(self, count: int, transformer: str, feeder: str, first: int = 0) -> list[str]:
         """Register meters below a transformer of substation S1."""
@@ -163,6 +175,44 @@ async def test_a_sign_opens_an_alert_and_normal_readings_end_it(bench: Bench) ->
     assert [event.data.change for event in bench.kafka.events()] == [Change.OPENED, Change.CLEARED]
 
 
+async def test_a_condition_ends_though_the_meter_shows_another_which_is_an_alert_of_its_own(bench: Bench) -> None:
+    bench.raise_signs(sign())
+    bench.read("M1", (0, "anomaly"), (15, "anomaly"))
+    bench.read("M1", *((minutes, "anomaly") for minutes in (30, 45, 60, 75)), why="spike 0.97, long_high 0.86")
+    await bench.work()
+    told = {(alert.kind, alert.status, alert.first_seen, alert.ended_at) for alert in bench.alerts()}
+    assert told == {
+        ("voltage_sag", "cleared", NOON, after(75)),
+        ("high_consumption", "open", after(30), None),
+    }
+    (standing,) = bench.kafka.standing().values()
+    assert standing.message == "meter M1 used 0.700 kWh where 0.200 kWh is usual"
+    assert (standing.score, standing.severity) == (pytest.approx(0.93), "warning")
+    bench.read("M1", *((minutes, "normal") for minutes in (90, 105, 120, 135)))
+    await bench.work()
+    await bench.work()
+    assert {alert.ended_at for alert in bench.alerts()} == {after(75), after(135)}
+
+
+async def test_a_condition_stands_while_it_is_one_of_several_that_a_reading_shows(bench: Bench) -> None:
+    bench.raise_signs(sign())
+    bench.read("M1", *((15 * n, "anomaly") for n in range(6)), why="spike 0.97, sag 0.88")
+    await bench.work()
+    assert [(alert.kind, alert.status) for alert in bench.alerts()] == [("voltage_sag", "open")]
+
+
+async def test_what_rules_flag_and_what_does_not_tell_the_voltage_says_nothing_of_a_sag(bench: Bench) -> None:
+    bench.raise_signs(sign())
+    bench.read("M1", *((minutes, "normal") for minutes in (5, 10, 15, 20)), volts=None)
+    await bench.work()
+    assert bench.alerts()[0].standing
+    bench.read("M1", *((minutes, "anomaly") for minutes in (30, 45, 60, 75)), why="")
+    await bench.work()
+    assert [(alert.status, alert.last_seen, alert.ended_at) for alert in bench.alerts()] == [
+        (Status.CLEARED, NOON, after(75))
+    ]
+
+
 async def test_signs_of_one_problem_are_one_alert_whatever_turns_take_them(bench: Bench) -> None:
     for minutes in (0, 5, 10):
         bench.raise_signs(sign(minutes), sign(minutes, "meter/M2"))
@@ -198,9 +248,9 @@ async def test_many_of_a_feeder_are_one_alert_that_ends_with_the_last_of_them(be
     assert (parent.severity, parent.region) == (Severity.CRITICAL, "NSW")
     assert len(bench.alerts(children=True)) == 121
     bench.execute(
-        "INSERT INTO meter_readings (meter_id, reading_time, quality_flag, source_partition, source_offset, "
-        "arrived_at) SELECT meter_id, %s::timestamptz + g * interval '5 min', 'normal', 0, 0, now() FROM smart_meters, "
-        "generate_series(1, 4) g",
+        "INSERT INTO meter_readings (meter_id, reading_time, quality_flag, voltage, source_partition, source_offset, "
+        "arrived_at) SELECT meter_id, %s::timestamptz + g * interval '5 min', 'normal', 230, 0, 0, now() "
+        "FROM smart_meters, generate_series(1, 4) g",
         NOON,
     )
     await bench.work()
@@ -354,6 +404,7 @@ async def test_a_zone_apart_from_its_neighbours_is_back_two_hours_after_it_last_
 async def test_no_question_of_the_desk_reads_a_table_whole(bench: Bench) -> None:
     """What is asked once a turn or a second is found by an index, whatever the tables were when it was planned."""
     calm = {"ids": ["a"], "names": ["M1"], "since": [NOON], "needed": [4], "warning": 0.85}
+    calm |= {"kinds": ["voltage_sag"], "units": ["V"], "traces": [r"\m(?:sag) ([0-9.]+)"]}
     below = {level: ["X"] for level in LEVELS}
     asked: dict[str, Any] = {
         alert_sql.TAKE_SIGNS: (9,),
@@ -367,7 +418,8 @@ async def test_no_question_of_the_desk_reads_a_table_whole(bench: Bench) -> None
         alert_sql.BEGINNING_WITH: {"beginning": "a"},
         alert_sql.CHILDREN: ("a",),
         alert_sql.BEREFT: (),
-        alert_sql.CALM["meter"]: calm,
+        alert_conditions.CALM["meter"]: calm,
+        alert_conditions.OTHER_KINDS: (["M1"], ["voltage_sag"], [NOON], [NOON], 0.85),
         alert_sql.UNPUBLISHED: (9,),
         notifications_sql.UNROUTED: (9,),
         notifications_sql.DROP: (due := {"channel": "pager", "now": NOON}),

@@ -260,9 +260,9 @@ async def _gaps(url: str, rules: RuleSet) -> None:
 async def _alerts(url: str, until: datetime) -> None:
     """Let the desk make alerts of signs, and people take some of them on."""
     ledger, outbox = AlertLedger(url), AlertOutbox(url)
-    kafka, warning = cast("KafkaProducer", None), Settings().scoring.warning
+    kafka, judging = cast("KafkaProducer", None), Settings().scoring.judging
     routing, notices = load_routing(None), Notifications(url)
-    desk = Desk(ledger, outbox, kafka, load_alert_rules(), notices, routing, (), warning, lambda: until)
+    desk = Desk(ledger, outbox, kafka, load_alert_rules(), notices, routing, (), judging, lambda: until)
     while await desk.take_signs():
         pass
     while await desk.look():

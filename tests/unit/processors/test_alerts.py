@@ -5,14 +5,18 @@ import pyarrow as pa
 
 from processors import alerts as alerts_module
 from processors.alert_kinds import KIND_OF
-from processors.alerts import raise_alerts
+from processors.alerts import alert_of_explained, raise_alerts
+from processors.explained import explain
 from processors.judge import judge
 from processors.judging import Judging
 from processors.judging_pass import _begins
 from processors.learned import learned
+from processors.opinion import Opinion
 from processors.signals import SIGNALS
 from processors.state import MeterState
 from schemas.alerts import Alert, AlertKind, Severity, alert_id
+from schemas.explanation import Explanation
+from schemas.layout import instant_of
 from tests.builders import DAY_US, HOUR_US, MINUTE_US, START_US, batch
 from tests.judging import judged
 
@@ -31,6 +35,21 @@ def test_each_beginning_raises_one_alert_with_its_facts() -> None:
     assert first.reasons.startswith("spike 1.00")
     assert second.severity == Severity.CRITICAL
     assert first.alert_id != second.alert_id
+
+
+def test_what_is_stored_of_a_reading_makes_the_alert_that_a_worker_would_have_raised() -> None:
+    found, judgement = judged([1.0] * 100 + [9.0, 1.0])
+    (raised,) = raise_alerts(found, judgement, found.time_us + DAY_US, np.ones(len(found), dtype=bool))
+    why, score = explain(judgement, Opinion.none(102), 0.7)[100], float(judgement.score[100])
+    times = (raised.occurred_at, raised.arrived_at)
+    assert alert_of_explained("M1", why, 9.0, score, Judging().critical, times) == raised
+
+
+def test_what_is_stored_of_a_models_word_says_what_the_model_went_by() -> None:
+    why = Explanation("unusual_reading", 2.0, float("nan"), "kWh", "hour_sin 0.40, energy 0.30")
+    found = alert_of_explained("{M}", why, 1.0, 0.96, 0.95, (instant_of(START_US), instant_of(START_US)))
+    assert found.message == "meter {M} shows 1.000 kWh in circumstances that other meters do not, mostly by hour_sin"
+    assert (found.severity, found.band) == (Severity.CRITICAL, None)
 
 
 def begun(scores: list[float]) -> list[int]:
