@@ -17,178 +17,13 @@ from typing import Any
 
 from aiohttp import web
 from aiosmtpd.smtp import SMTP, Envelope, Session
-from jsonschema import Draft202012Validator
+
+from tests.vendors import problem_of
 
 SECRET = "a secret that both know"  # noqa: S105 - of these tests
 
-_TEXT = {"type": "string", "minLength": 1}
-#: developer.pagerduty.com, "Send an alert event": required fields, enumerations and lengths.
-_PAGERDUTY = {
-    "type": "object",
-    "required": ["routing_key", "event_action"],
-    "properties": {
-        "routing_key": {"const": "routing-key"},
-        "event_action": {"enum": ["trigger", "acknowledge", "resolve"]},
-        "dedup_key": {"type": "string", "maxLength": 255},
-        "client": _TEXT,
-        "links": {"type": "array", "items": {"type": "object", "required": ["href"]}},
-        "payload": {
-            "type": "object",
-            "required": ["summary", "source", "severity"],
-            "properties": {
-                "summary": {"type": "string", "minLength": 1, "maxLength": 1024},
-                "source": _TEXT,
-                "severity": {"enum": ["critical", "error", "warning", "info"]},
-                "timestamp": _TEXT,
-                "component": _TEXT,
-                "group": _TEXT,
-                "class": _TEXT,
-                "custom_details": {"type": "object"},
-            },
-            "additionalProperties": False,
-        },
-    },
-    "additionalProperties": False,
-    "if": {"properties": {"event_action": {"const": "trigger"}}},
-    "then": {"required": ["payload"]},
-    "else": {"required": ["dedup_key"]},
-}
-#: api.slack.com, "Block Kit" reference: header and section blocks, with the longest texts.
-_SLACK = {
-    "type": "object",
-    "required": ["text", "blocks"],
-    "properties": {
-        "text": _TEXT,
-        "blocks": {
-            "type": "array",
-            "maxItems": 50,
-            "items": {
-                "oneOf": [
-                    {
-                        "properties": {
-                            "type": {"const": "header"},
-                            "text": {
-                                "properties": {
-                                    "type": {"const": "plain_text"},
-                                    "text": {"type": "string", "maxLength": 150},
-                                    "emoji": {"type": "boolean"},
-                                },
-                                "required": ["type", "text"],
-                                "additionalProperties": False,
-                            },
-                        },
-                        "required": ["type", "text"],
-                    },
-                    {
-                        "properties": {
-                            "type": {"const": "section"},
-                            "text": {
-                                "properties": {
-                                    "type": {"const": "mrkdwn"},
-                                    "text": {"type": "string", "minLength": 1, "maxLength": 3000},
-                                    "verbatim": {"type": "boolean"},
-                                },
-                                "required": ["type", "text"],
-                                "additionalProperties": False,
-                            },
-                        },
-                        "required": ["type", "text"],
-                    },
-                ]
-            },
-        },
-    },
-    "additionalProperties": False,
-}
-#: learn.microsoft.com, "Create and send messages" for webhooks, and adaptivecards.io for what a card is made of.
-_TEAMS = {
-    "type": "object",
-    "required": ["type", "attachments"],
-    "properties": {
-        "type": {"const": "message"},
-        "attachments": {
-            "type": "array",
-            "minItems": 1,
-            "items": {
-                "type": "object",
-                "required": ["contentType", "content"],
-                "properties": {
-                    "contentType": {"const": "application/vnd.microsoft.card.adaptive"},
-                    "contentUrl": {"type": "null"},
-                    "content": {
-                        "type": "object",
-                        "required": ["type", "version", "body"],
-                        "properties": {
-                            "type": {"const": "AdaptiveCard"},
-                            "version": {"enum": ["1.2", "1.3", "1.4", "1.5"]},
-                            "body": {
-                                "type": "array",
-                                "items": {
-                                    "required": ["type", "inlines"],
-                                    "properties": {
-                                        "type": {"const": "RichTextBlock"},
-                                        "inlines": {
-                                            "type": "array",
-                                            "items": {
-                                                "required": ["type", "text"],
-                                                "properties": {
-                                                    "type": {"const": "TextRun"},
-                                                    "text": {"type": "string"},
-                                                    "weight": {"enum": ["default", "lighter", "bolder"]},
-                                                    "size": {"enum": ["default", "small", "medium", "large"]},
-                                                    "color": {"enum": ["good", "warning", "attention", "accent"]},
-                                                },
-                                                "additionalProperties": False,
-                                            },
-                                        },
-                                    },
-                                },
-                            },
-                        },
-                    },
-                },
-            },
-        },
-    },
-}
-#: The incident table of ServiceNow: fields are text, choices as delivered.
-_INCIDENT = {
-    "type": "object",
-    "required": ["correlation_id", "urgency", "impact", "short_description"],
-    "properties": {
-        "correlation_id": {"type": "string", "maxLength": 100},
-        "urgency": {"enum": ["1", "2", "3"]},
-        "impact": {"enum": ["1", "2", "3"]},
-        "short_description": {"type": "string", "maxLength": 160},
-        "state": {"enum": ["1", "2", "3", "6", "7"]},
-    },
-    "additionalProperties": {"type": "string"},
-    "if": {"properties": {"state": {"const": "6"}}, "required": ["state"]},
-    "then": {"required": ["close_code", "close_notes"]},
-}
-#: ServiceNow Event Management, fields of `em_event`.
-_EVENTS = {
-    "type": "object",
-    "required": ["records"],
-    "properties": {
-        "records": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["source", "node", "type", "severity", "message_key"],
-                "properties": {
-                    "severity": {"enum": ["0", "1", "2", "3", "4", "5"]},
-                    "resolution_state": {"enum": ["New", "Closing"]},
-                    "time_of_event": {"type": "string", "pattern": r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$"},
-                },
-                "additionalProperties": {"type": "string"},
-            },
-        }
-    },
-}
 #: What a mail server says where a web server says this.
 _SMTP = {429: 451, 500: 451, 503: 421}
-_SCHEMAS = {"pagerduty": _PAGERDUTY, "slack": _SLACK, "teams": _TEAMS, "correlation": _EVENTS}
 
 
 @dataclass
@@ -275,10 +110,10 @@ class PostOffice:
         if service == "webhook" and not _is_signed(request, body):
             return web.Response(status=401)
         value = json.loads(body)
-        problem = next(iter(Draft202012Validator(_SCHEMAS.get(service, {})).iter_errors(value)), None)
+        problem = problem_of(service, value)
         if problem is not None:
-            self.wrong.append(f"{service}: {problem.message}")
-            return web.Response(status=400, text=problem.message)
+            self.wrong.append(f"{service}: {problem}")
+            return web.Response(status=400, text=problem)
         self.taken.setdefault(service, []).append(value)
         self.told[service].append(_known(service, request, value))
         return web.json_response({"status": "success"}, status=202 if service == "pagerduty" else 200)
@@ -291,10 +126,10 @@ class PostOffice:
             found = [{"sys_id": key} for key, item in self.tickets.items() if item["correlation_id"] == wanted]
             return web.json_response({"result": found[:1]})
         value = await request.json()
-        problem = next(iter(Draft202012Validator(_INCIDENT).iter_errors(value)), None)
+        problem = problem_of("servicenow", value)
         if problem is not None:
-            self.wrong.append(f"servicenow: {problem.message}")
-            return web.Response(status=400, text=problem.message)
+            self.wrong.append(f"servicenow: {problem}")
+            return web.Response(status=400, text=problem)
         key = request.path.rpartition("/")[2] if request.method == "PATCH" else f"sys{len(self.tickets)}"
         self.tickets[key] = self.tickets.get(key, {}) | value
         self.taken.setdefault("servicenow", []).append(value)
