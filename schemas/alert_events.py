@@ -82,7 +82,11 @@ class AlertState(BaseModel):
     parent_id: str | None = Field(
         default=None, description="the alert that this one is a part of; nobody is told of it"
     )
-    children: int = Field(default=0, ge=0, description="alerts that have been attached to it")
+    children: int = Field(
+        default=0,
+        ge=0,
+        description="what is attached to it: alerts, or of an outage the meters; `alert_children` has each",
+    )
     customers: int = Field(default=1, ge=0, description="customers affected")
     acknowledged_at: AwareDatetime | None = None
     acknowledged_by: str | None = None
@@ -96,6 +100,16 @@ class AlertState(BaseModel):
     def standing(self) -> bool:
         """Whether it is not over."""
         return self.status in STANDING
+
+
+class AlertChild(BaseModel):
+    """What is attached to an alert, which nobody is told of by itself."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    element: str = Field(description="a meter of an outage, or what an alert of a group is about")
+    since: AwareDatetime = Field(description="event time: it lost its power, or its alert was first seen")
+    until: AwareDatetime | None = Field(description="event time: its power was back, or its alert over; null before")
 
 
 class AlertNews(BaseModel):

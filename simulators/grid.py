@@ -57,19 +57,20 @@ class Grid:
     keys: Bits = field(repr=False)
 
     @classmethod
-    def build(cls, meters: int, seed: int) -> "Grid":
+    def build(cls, meters: int, seed: int, feeders: int | None = None) -> "Grid":
         """Lay out a grid.
 
         Args:
             meters: how many.
             seed: equal seeds and counts give equal grids.
+            feeders: how many feed them; as practice has it, unless said.
 
         Raises:
-            ValueError: no meters, or more than there are meter numbers.
+            ValueError: no meters, more than there are meter numbers, or more feeders than transformers.
         """
         if not 0 < meters <= MAX_METERS:
             raise ValueError(f"a grid has 1 to {MAX_METERS:,} meters, not {meters:,}")
-        substations, feeders, transformers = planning.counts(meters)
+        substations, feeders, transformers = planning.counts(meters, feeders)
         feeder_substation = planning.split(feeders, substations)
         substation_region = planning.split(substations, min(substations, len(REGIONS)))
         transformer_feeder = planning.uneven(transformers, feeders, seed, "feeder")

@@ -38,13 +38,26 @@ _CEILING_WH: Floats = np.array([1000 * kind.ceiling_kwh for kind in KINDS])
 _ZONES: Floats = np.array([np.nan if kind.zone is None else kind.zone for kind in KINDS])
 
 
-def counts(meters: int) -> tuple[int, int, int]:
-    """Return how many substations, feeders and transformers serve so many meters."""
+def counts(meters: int, feeders: int | None = None) -> tuple[int, int, int]:
+    """Return how many substations, feeders and transformers serve so many meters.
+
+    Args:
+        meters: how many.
+        feeders: how many there are, where practice is not to say.
+
+    Raises:
+        ValueError: more feeders than transformers, or none.
+    """
     transformers = -(-meters // _METERS_PER_TRANSFORMER)
     substations = -(-transformers // (_TRANSFORMERS_PER_FEEDER * _FEEDERS_PER_SUBSTATION))
     substations = min(max(substations, min(4, meters // 250)), transformers)
-    feeders = min(max(-(-transformers // _TRANSFORMERS_PER_FEEDER), 2 * substations), transformers)
-    return substations, feeders, transformers
+    if feeders is None:
+        feeders = min(max(-(-transformers // _TRANSFORMERS_PER_FEEDER), 2 * substations), transformers)
+    if not 0 < feeders <= transformers:
+        raise ValueError(
+            f"{meters:,} meters have {transformers:,} transformers, and 1 to as many feeders: not {feeders:,}"
+        )
+    return min(substations, feeders), feeders, transformers
 
 
 def split(children: int, parents: int) -> Numbers:

@@ -143,3 +143,6 @@ WHERE (%(since)s::timestamptz IS NULL OR last_seen >= %(since)s)
   AND (%(region)s::text IS NULL OR region = %(region)s)
 ORDER BY last_seen DESC, alert_id LIMIT %(limit)s
 """  # noqa: S608
+ATTACHED = """
+SELECT element, since, until FROM alert_children WHERE alert_id = %s AND element > %s ORDER BY element, since LIMIT %s
+"""

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from psycopg.rows import dict_row
 from pydantic import ValidationError
 
-from schemas.alert_events import AlertEvent, AlertState
+from schemas.alert_events import AlertChild, AlertEvent, AlertState
 from schemas.alerts import AlertKind, Severity
 from schemas.topics import ALERTS, ALERTS_STATE
 from sinks import alert_sql as sql
@@ -82,6 +82,20 @@ def history(database_url: str, alert_id: str) -> list[AlertEvent]:
     with connected(database_url) as connection:
         rows = connection.execute(sql.HISTORY, (alert_id,)).fetchall()
     return [AlertEvent.model_validate_json(text) for (text,) in rows]
+
+
+def attached(database_url: str, alert_id: str, after: str, limit: int) -> list[AlertChild]:
+    """Return what is attached to an alert, by element.
+
+    Args:
+        database_url: where it is.
+        alert_id: of the alert.
+        after: begin behind this element; empty for the first.
+        limit: how many at most.
+    """
+    with connected(database_url) as connection, connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(sql.ATTACHED, (alert_id, after, limit)).fetchall()
+    return [AlertChild.model_validate(row) for row in rows]
 
 
 def passed(kafka_url: str, since: datetime | None) -> Generator[AlertEvent, None, None]:

@@ -53,6 +53,11 @@ def customers_of(sign: Alert) -> int:
     return round(sign.measured) if sign.kind is AlertKind.OUTAGE else 1
 
 
+def children_of(sign: Alert) -> int:
+    """Return how much is a part of what a sign tells of: the meters that are out, of an outage."""
+    return round(sign.measured) if sign.kind is AlertKind.OUTAGE else 0
+
+
 def take(sign: Alert, before: AlertState | None, rules: AlertRules, place: Place = NOWHERE) -> AlertNews:
     """Say what a sign makes of the newest alert of its key.
 
@@ -172,6 +177,7 @@ def _open(sign: Alert, rules: AlertRules, place: Place) -> AlertNews:
         element=sign.element,
         status=Status.OPEN,
         severity=severity_of(sign.severity, sign.kind, customers_of(sign), rules),
+        children=children_of(sign),
         customers=customers_of(sign),
         sequence=1,
         first_seen=sign.occurred_at,
@@ -226,6 +232,7 @@ def _seen(sign: Alert, before: AlertState, rules: AlertRules) -> dict[str, Any]:
     customers = max(before.customers, customers_of(sign))
     raised = severity_of(higher(before.severity, sign.severity), sign.kind, customers, rules)
     seen: dict[str, Any] = {
+        "children": max(before.children, children_of(sign)),
         "customers": customers,
         "count": before.count + 1,
         "first_seen": first_seen,

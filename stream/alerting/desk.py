@@ -161,7 +161,7 @@ class Desk:
         return np.array([(self._clock() - arrived_at).total_seconds() for arrived_at in untold], dtype=np.float64)
 
     async def _settle(self, page: Page, turn: Turn, standing: Iterable[AlertState], now: datetime) -> None:
-        single = [state for state in standing if not state.children]
+        single = [state for state in standing if not self._is_group(state)]
         calm = await page.conditions.calm(
             [state for state in single if self._rules.kind[state.kind].ends == "calm"],
             self._needed,
@@ -205,8 +205,12 @@ class Desk:
         known = {state.alert_id: state for state in await page.related(heads)}
         known |= {state.alert_id: state for state in changed if _head(state) in heads}
         orphans = [state for state in known.values() if state.parent_id is None]
-        parents = [state for state in known.values() if state.children]
+        parents = [state for state in known.values() if self._is_group(state)]
         group(turn, orphans, parents, await self._count(page, crowded(orphans, self._rules)), self._rules)
+
+    def _is_group(self, state: AlertState) -> bool:
+        """Whether an alert was made of others, and ends with them; the meters of an outage are no alerts."""
+        return state.children > 0 and self._rules.kind[state.kind].grouped
 
     async def _count(self, page: Page, elements: set[str]) -> dict[str, int]:
         """Return how many meters are below some elements, counted anew once a minute."""

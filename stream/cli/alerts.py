@@ -15,9 +15,9 @@ from processors.lifecycle.silences import Silence
 from schemas.alert_events import AlertEvent, AlertState
 from schemas.alerts import AlertKind, Severity
 from stream import settings
-from stream.alert_feed import Wanted, history, kept, live, passed, standing_now
+from stream.alert_feed import Wanted, attached, history, kept, live, passed, standing_now
 from stream.alerting import acts
-from stream.cli.alerts_text import details, event_line, silence_line, state_line
+from stream.cli.alerts_text import child_line, details, event_line, silence_line, state_line
 from stream.cli.console import output
 from stream.cli.errors import plain_errors
 from stream.cli.moments import Moment
@@ -139,6 +139,28 @@ def show(alert_id: str, as_json: bool) -> None:
         click.echo(json.dumps({"alert": alert.model_dump(mode="json"), "history": events}))
     else:
         output().print(details(alert, past))
+
+
+@alerts.command()
+@click.argument("alert_id", metavar="ID")
+@click.option("--limit", type=click.IntRange(1, 1_000_000), default=50, show_default=True, help="How many at most.")
+@click.option("--after", default="", metavar="ELEMENT", help="Begin behind this one: the last of the page before.")
+@_JSON
+@plain_errors
+def children(alert_id: str, limit: int, after: str, as_json: bool) -> None:
+    """Print what is attached to an alert: the meters of an outage, or the alerts of a group, each with its time.
+
+    Example: meterstream alerts children 3f9a61c2
+
+    Example: meterstream alerts children 3f9a61c2 --limit 100000 --json | jq -r .element
+    """
+    url = find_endpoints(settings.load(), needs=("database_url",)).database_url
+    alert = acts.find(url, alert_id)
+    found = attached(url, alert.alert_id, after, limit)
+    for child in found:
+        click.echo(child.model_dump_json() if as_json else child_line(child))
+    if len(found) == limit and not as_json:
+        click.echo(f"of {alert.children:,}; more with --after {found[-1].element}", err=True)
 
 
 @alerts.command()

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from processors.lifecycle.silences import Silence
-from schemas.alert_events import AlertEvent, AlertState
+from schemas.alert_events import AlertChild, AlertEvent, AlertState
 from schemas.alerts import Severity
 
 STYLES = {Severity.INFO: "cyan", Severity.WARNING: "yellow", Severity.CRITICAL: "bold red"}
@@ -54,6 +54,12 @@ def state_line(alert: AlertState) -> Text:
     )
 
 
+def child_line(child: AlertChild) -> str:
+    """Return what is attached to an alert, and its time, as a line."""
+    back = "still" if child.until is None else f"{child.until:%Y-%m-%d %H:%M:%S}"
+    return f"{child.since:%Y-%m-%d %H:%M:%S} to {back:19}  {child.element}"
+
+
 def standing_of(alert: AlertState) -> str:
     """Return where an alert stands in words."""
     words = [alert.status.value]
@@ -85,7 +91,10 @@ def details(alert: AlertState, past: Iterable[AlertEvent]) -> RenderableType:
         "measured": f"{alert.measured:g} {alert.unit}, expected {alert.expected:g} {alert.unit}",
         "how sure": f"{alert.score:.2f}",
         "reasons": alert.reasons or None,
-        "customers": f"{alert.customers:,}, in {alert.children:,} alerts" if alert.children else None,
+        "customers": f"{alert.customers:,}" if alert.children else None,
+        "attached": f"{alert.children:,}, listed by meterstream alerts children {alert.alert_id[:SHORT]}"
+        if alert.children
+        else None,
         "part of": alert.parent_id,
         "taken on": f"by {alert.acknowledged_by}" if alert.acknowledged_by else None,
         "do": alert.action,

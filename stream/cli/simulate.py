@@ -41,6 +41,7 @@ simulate.add_command(market)
     "  meterstream simulate meters --mode kafka --speedup max --publishers 2 --profile clean"
 )
 @click.option("--meters", type=click.IntRange(1), default=1_000, show_default=True, help="How many meters.")
+@click.option("--feeders", type=click.IntRange(1), help="How many feed them; one for about 540 meters, unless said.")
 @click.option(
     "--interval", type=Interval(), default="15m", show_default=True, help="Between readings; mixed is 5, 15 and 30 min."
 )
@@ -99,6 +100,7 @@ def _plan(choices: dict[str, Any], *, dry_run: bool) -> Plan:
         mode=FleetMode(choices["mode"]),
         publishers=choices["publishers"],
         profile=load_profile(choices["profile"]),
+        feeders=choices["feeders"],
         transformer_meters=choices["transformer_meters"],
         fingerprint=choices["fingerprint"],
     )

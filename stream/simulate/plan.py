@@ -60,6 +60,7 @@ class Plan(Timed):
         mode: where they go.
         publishers: processes that share the meters.
         profile: what goes wrong.
+        feeders: how many feed the meters; None for as many as practice has.
         transformer_meters: whether the transformers have meters of their own, which send as well.
         fingerprint: whether to take the fingerprint of all that is sent.
         rehearsal: whether everything is generated and nothing sent.
@@ -75,6 +76,7 @@ class Plan(Timed):
     mode: FleetMode
     publishers: int
     profile: Profile
+    feeders: int | None = None
     transformer_meters: bool = False
     fingerprint: bool = False
     rehearsal: bool = False
@@ -88,10 +90,10 @@ class Plan(Timed):
         """Lay out the grid.
 
         Raises:
-            ConfigurationError: more meters than there are meter numbers, or none.
+            ConfigurationError: more meters than there are meter numbers, or none; more feeders than transformers.
         """
         try:
-            return Grid.build(self.meters, self.seed)
+            return Grid.build(self.meters, self.seed, self.feeders)
         except ValueError as error:
             raise ConfigurationError(str(error)) from error
 

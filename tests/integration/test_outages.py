@@ -1,18 +1,24 @@
-"""A feeder without power is one outage of a running engine, though its worker is killed in the middle of it."""
+"""A feeder without power is one outage of a running engine, whose worker is killed in the middle, and one alert."""
 
 import json
+import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from confluent_kafka import Producer
 
 from processors.partition import partition_of
+from schemas.alert_events import AlertChild
 from schemas.topics import METERS_RAW, METERS_REGISTRY
+from simulators.labels import read_labels
 from stream.stack.stack import LocalStack
 from stream.topics import bootstrap_servers, partition_count
 from tests.builders import payload, reading
 from tests.integration.processes import EngineProcess, command, query, wait_until
+from tests.integration.test_alerting import consumed
+from tests.post_office import office_in_a_thread
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
@@ -82,3 +88,64 @@ def test_an_outage_is_found_and_ends_though_its_worker_is_killed(own_stack: Loca
     assert told["saidi_minutes"] == pytest.approx(17.5)
     signs = query(own_stack, "SELECT DISTINCT element FROM alert_signs WHERE kind = 'outage'")
     assert signs == [("feeder/F0",)]
+
+
+def test_a_simulated_feeder_of_two_thousand_meters_is_one_alert_with_each_of_them_attached(
+    own_stack: LocalStack, tmp_path: Path
+) -> None:
+    """The simulator's own outage, with the last gasps that came, through worker and desk to a pager."""
+    profile, routes, truth = tmp_path / "dark.toml", tmp_path / "routes.toml", tmp_path / "labels.parquet"
+    profile.write_text("[faults]\nfeeder_outage = { count = 1, minutes = [40, 50] }\n")
+    fleet = (
+        "--meters 3900 --feeders 2 --seed 19 --start 2026-03-04T10:00:00Z --duration 165m --speedup 300 --mode kafka"
+    )
+    over = "SELECT count(*) FROM alerts WHERE kind = 'outage' AND status = 'cleared' AND region <> 'North'"
+    query(own_stack, "UPDATE alert_signs SET taken = true RETURNING 1")  # of the test before
+    with office_in_a_thread() as office:
+        routes.write_text(
+            f"""wait_s = 0
+            [channel.pager]
+            sort = "pagerduty"
+            key = {{ env = "PAGER_KEY" }}
+            url = "{office.url}/pagerduty"
+            [[route]]
+            to = ["pager"]
+            """
+        )
+        settings = {"METERSTREAM_ALERTS__ROUTES_FILE": str(routes), "PAGER_KEY": "routing-key"}
+        with (
+            EngineProcess("run worker", own_stack.directory, METERSTREAM_OUTAGES__SETTLE_S="1") as worker,
+            EngineProcess("run alerts", own_stack.directory, **settings) as desk,
+        ):
+            worker.wait_ready()
+            desk.wait_ready()
+            command(own_stack, "simulate", "meters", *fleet.split(), "--profile", str(profile), "--labels", str(truth))
+            wait_until(own_stack, over, 1)
+            wait_until(own_stack, "SELECT count(*) FROM alert_notifications WHERE status = 'sent'", 2)
+    (label,) = read_labels(truth)
+    (alert,) = [json.loads(line) for line in command(own_stack, "alerts", "list", "--since", "2026-03-03T00:00:00Z",
+                                                     "--children", "--json").splitlines()]  # fmt: skip
+    assert (alert["element"], alert["severity"]) == (f"feeder/{label.element}", "critical")
+    assert (alert["customers"], alert["children"], len(label.meters)) == (2_000, 2_000, 2_000)
+    assert "2,000, listed by meterstream alerts children" in command(own_stack, "alerts", "show", alert["alert_id"])
+
+    told = command(own_stack, "alerts", "children", alert["alert_id"], "--limit", "5000", "--json").splitlines()
+    attached = [AlertChild.model_validate_json(line) for line in told]
+    assert [child.element for child in attached] == [f"meter/{meter}" for meter in sorted(label.meters)]
+    assert all(timedelta(0) <= child.since - label.start < timedelta(seconds=10) for child in attached)
+    # It comes back transformer by transformer; the last one at the end of the outage.
+    back = [child.until - label.start for child in attached if child.until is not None]
+    assert len(back) == 2_000
+    whole = label.end - label.start
+    assert 0.6 * whole <= min(back) < 0.7 * whole
+    assert whole <= max(back) <= whole + timedelta(minutes=1)
+
+    events = [json.loads(value or b"") for _, value in consumed(own_stack, "alerts", 2)]
+    changes = [one["data"]["change"] for one in events if one["time"] and one["subject"] == alert["element"]]
+    assert (changes[0], changes[-1], set(changes[1:-1]) - {"updated"}) == ("opened", "cleared", set())
+    assert {one["subject"] for one in events} == {alert["element"]}
+    assert [one["event_action"] for one in office.taken["pagerduty"]] == ["trigger", "resolve"]
+    sys.stdout.write(
+        f"\n{alert['message']}: {len(changes)} changes on the topic, 2 notices, {len(attached):,} children; "
+        f"said so themselves: {alert['reasons']}\n"
+    )

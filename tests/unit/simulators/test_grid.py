@@ -72,3 +72,15 @@ def test_meter_numbers_have_one_length_and_are_unique() -> None:
 def test_impossible_counts_are_refused(meters: int) -> None:
     with pytest.raises(ValueError, match="a grid has 1 to"):
         Grid.build(meters, seed=1)
+
+
+def test_a_grid_may_have_fewer_and_larger_feeders_than_practice() -> None:
+    grid = Grid.build(4_000, seed=1, feeders=2)
+    assert np.unique(grid.meter_feeder).tolist() == [0, 1]
+    assert (grid.feeder_substation < 2).all()
+
+
+@pytest.mark.parametrize("feeders", [0, 90])
+def test_impossible_counts_of_feeders_are_refused(feeders: int) -> None:
+    with pytest.raises(ValueError, match="4,000 meters have 89 transformers, and 1 to as many feeders: not"):
+        Grid.build(4_000, seed=1, feeders=feeders)
