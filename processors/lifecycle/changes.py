@@ -162,7 +162,7 @@ def attach(child: AlertState, parent: AlertState) -> AlertNews:
 
 def grow(parent: AlertState, children: int, customers: int, rules: AlertRules, **more: Any) -> AlertNews:
     """Note that more alerts were attached to one."""
-    raised = severity_of(parent.severity, parent.kind, customers, rules)
+    raised = severity_of(parent.severity, parent.kind, parent.element, customers, rules)
     return _news(
         Change.UPDATED, parent, children=children, count=children, customers=customers, severity=raised, **more
     )
@@ -176,7 +176,7 @@ def _open(sign: Alert, rules: AlertRules, place: Place) -> AlertNews:
         condition=condition,
         element=sign.element,
         status=Status.OPEN,
-        severity=severity_of(sign.severity, sign.kind, customers_of(sign), rules),
+        severity=severity_of(sign.severity, sign.kind, sign.element, customers_of(sign), rules),
         children=children_of(sign),
         customers=customers_of(sign),
         sequence=1,
@@ -230,7 +230,7 @@ def _seen(sign: Alert, before: AlertState, rules: AlertRules) -> dict[str, Any]:
     """Return what one more sign says; what was measured last is shown, whatever order signs come in."""
     last_seen, first_seen = max(before.last_seen, sign.occurred_at), min(before.first_seen, sign.occurred_at)
     customers = max(before.customers, customers_of(sign))
-    raised = severity_of(higher(before.severity, sign.severity), sign.kind, customers, rules)
+    raised = severity_of(higher(before.severity, sign.severity), sign.kind, sign.element, customers, rules)
     seen: dict[str, Any] = {
         "children": max(before.children, children_of(sign)),
         "customers": customers,

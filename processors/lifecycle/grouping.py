@@ -116,7 +116,7 @@ def _opened(element: str, children: list[AlertState], rules: AlertRules) -> Aler
         condition=one.condition,
         element=element,
         status=Status.OPEN,
-        severity=severity_of(_severest(children), one.kind, customers, rules),
+        severity=severity_of(_severest(children), one.kind, element, customers, rules),
         sequence=1,
         first_seen=first_seen,
         last_seen=max(state.last_seen for state in children),

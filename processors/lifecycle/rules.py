@@ -1,12 +1,16 @@
 """What decides over the life of alerts: per kind when it is over and what to do, and what makes a group or a flap."""
 
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from typing import Any, Literal, Self
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from schemas.alerts import AlertKind, Severity
+
+#: How severe something is, as a number that rises.
+rank = tuple(Severity).index
 
 
 class _Group(BaseModel):
@@ -37,6 +41,20 @@ class Customers(_Group):
     critical: PositiveInt = 100
 
 
+class ElementRules(_Group):
+    """How severe alerts of some elements are, whatever their kind: of a hospital's meter, of all substations."""
+
+    name: str = Field(min_length=1, description="pattern such as `meter/HOSPITAL-*` or `substation/*`; * is anything")
+    least: Severity = Field(default=Severity.INFO, description="they are never less severe")
+    most: Severity = Field(default=Severity.CRITICAL, description="they are never more severe")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if rank(self.least) > rank(self.most):
+            raise ValueError(f"least ({self.least}) is above most ({self.most})")
+        return self
+
+
 class Grouping(_Group):
     """When alerts of meters are one problem of what feeds them."""
 
@@ -64,6 +82,7 @@ class AlertRules(_Group):
     """All of it."""
 
     kind: Mapping[AlertKind, KindRules]
+    element: tuple[ElementRules, ...] = Field(default=(), description="the first that fits an element counts")
     customers: Customers = Customers()
     grouping: Grouping = Grouping()
     damping: Damping = Damping()
@@ -75,9 +94,16 @@ class AlertRules(_Group):
             raise ValueError(f"nothing is said of {', '.join(missing)}")
         return self
 
+    def of_element(self, element: str) -> ElementRules:
+        """Return what holds for an element."""
+        return next((own for own in self.element if fnmatchcase(element, own.name)), _ANY)
+
     def panel_of(self, element: str) -> str | None:
         """Return the address of the panel that shows an element."""
         return None if self.panel is None else self.panel.replace("{element}", quote(element, safe=""))
+
+
+_ANY = ElementRules(name="*")
 
 
 def read_rules(table: Mapping[str, Any], otherwise: Mapping[AlertKind, KindRules] | None = None) -> AlertRules:

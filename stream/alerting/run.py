@@ -132,19 +132,25 @@ class _Process:
             with self.metrics.seconds.labels("signs").time():
                 signs = await self.desk.take_signs()
             self.metrics.signs.inc(signs)
+            # What has begun does not wait until everything that stands was looked at.
+            await self._hand_on()
             if time.monotonic() - self.looked_at >= _LOOK_S:
                 with self.metrics.seconds.labels("look").time():
-                    await self.desk.look()
-                    await self.desk.escalate()
+                    changed = await self.desk.look() + await self.desk.escalate()
                 self.looked_at = time.monotonic()
-            if self.couriers:
-                with self.metrics.seconds.labels("route").time():
-                    await self.desk.route()
-            with self.metrics.seconds.labels("publish").time():
-                self.metrics.events.inc(await self.desk.publish())
-            self.metrics.lateness.observe(self.desk.lateness_s())
+                if changed:
+                    await self._hand_on()
         if not signs:
             await self.ledger.wait(_WAIT_S)
+
+    async def _hand_on(self) -> None:
+        """Bring what was kept to channels and to Kafka."""
+        if self.couriers:
+            with self.metrics.seconds.labels("route").time():
+                await self.desk.route()
+        with self.metrics.seconds.labels("publish").time():
+            self.metrics.events.inc(await self.desk.publish())
+        self.metrics.lateness.observe(self.desk.lateness_s())
 
     def health(self) -> Health:
         """Ready when active or standing by; not ready while a service is away."""

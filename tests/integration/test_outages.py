@@ -97,10 +97,10 @@ def test_a_simulated_feeder_of_two_thousand_meters_is_one_alert_with_each_of_the
     profile, routes, truth = tmp_path / "dark.toml", tmp_path / "routes.toml", tmp_path / "labels.parquet"
     profile.write_text("[faults]\nfeeder_outage = { count = 1, minutes = [40, 50] }\n")
     fleet = (
-        "--meters 3900 --feeders 2 --seed 19 --start 2026-03-04T10:00:00Z --duration 165m --speedup 300 --mode kafka"
+        "--meters 3900 --feeders 2 --seed 19 --start 2026-03-04T10:00:00Z --duration 165m --speedup 450 --mode kafka"
     )
-    over = "SELECT count(*) FROM alerts WHERE kind = 'outage' AND status = 'cleared' AND region <> 'North'"
-    query(own_stack, "UPDATE alert_signs SET taken = true RETURNING 1")  # of the test before
+    over = "SELECT count(*) FROM alerts WHERE kind = 'outage' AND status = 'cleared' AND severity = 'critical'"
+    query(own_stack, "UPDATE alert_signs SET taken = true RETURNING 1")  # of the test before, whose meters fall silent
     with office_in_a_thread() as office:
         routes.write_text(
             f"""wait_s = 0
@@ -109,6 +109,7 @@ def test_a_simulated_feeder_of_two_thousand_meters_is_one_alert_with_each_of_the
             key = {{ env = "PAGER_KEY" }}
             url = "{office.url}/pagerduty"
             [[route]]
+            severity = ["critical"]
             to = ["pager"]
             """
         )
@@ -123,12 +124,10 @@ def test_a_simulated_feeder_of_two_thousand_meters_is_one_alert_with_each_of_the
             wait_until(own_stack, over, 1)
             wait_until(own_stack, "SELECT count(*) FROM alert_notifications WHERE status = 'sent'", 2)
     (label,) = read_labels(truth)
-    (alert,) = [json.loads(line) for line in command(own_stack, "alerts", "list", "--since", "2026-03-03T00:00:00Z",
-                                                     "--children", "--json").splitlines()]  # fmt: skip
+    listed = command(own_stack, "alerts", "list", "--severity", "critical", "--children", "--json").splitlines()
+    (alert,) = [json.loads(line) for line in listed]
     assert (alert["element"], alert["severity"]) == (f"feeder/{label.element}", "critical")
     assert (alert["customers"], alert["children"], len(label.meters)) == (2_000, 2_000, 2_000)
-    assert "2,000, listed by meterstream alerts children" in command(own_stack, "alerts", "show", alert["alert_id"])
-
     told = command(own_stack, "alerts", "children", alert["alert_id"], "--limit", "5000", "--json").splitlines()
     attached = [AlertChild.model_validate_json(line) for line in told]
     assert [child.element for child in attached] == [f"meter/{meter}" for meter in sorted(label.meters)]
@@ -141,9 +140,9 @@ def test_a_simulated_feeder_of_two_thousand_meters_is_one_alert_with_each_of_the
     assert whole <= max(back) <= whole + timedelta(minutes=1)
 
     events = [json.loads(value or b"") for _, value in consumed(own_stack, "alerts", 2)]
-    changes = [one["data"]["change"] for one in events if one["time"] and one["subject"] == alert["element"]]
+    changes = [one["data"]["change"] for one in events if one["subject"] == alert["element"]]
     assert (changes[0], changes[-1], set(changes[1:-1]) - {"updated"}) == ("opened", "cleared", set())
-    assert {one["subject"] for one in events} == {alert["element"]}
+    assert not [one for one in events if one["subject"].startswith("meter/")]
     assert [one["event_action"] for one in office.taken["pagerduty"]] == ["trigger", "resolve"]
     sys.stdout.write(
         f"\n{alert['message']}: {len(changes)} changes on the topic, 2 notices, {len(attached):,} children; "
