@@ -30,8 +30,8 @@ from sinks.notifications import Notifications, Wish
 from stream.alerting.routes import Routing
 from stream.worker.producer import KafkaProducer, Outgoing
 
-#: Signs taken in one transaction, and alerts looked at in one.
-_SIGNS_AT_ONCE, _LOOK_AT_ONCE = 2_000, 5_000
+#: Signs taken in one transaction, and alerts looked at in one: few, since new signs wait for it.
+_SIGNS_AT_ONCE, _LOOK_AT_ONCE = 2_000, 500
 #: How long the number of meters below an element is believed [s].
 _COUNT_AGAIN_S = 60.0
 
@@ -89,19 +89,26 @@ class Desk:
         self._untold += [sign.arrived_at for sign in signs]
         return len(signs)
 
+    @property
+    def looking(self) -> bool:
+        """Whether a round over all that stands has begun and not ended."""
+        return self._looked_to != ""
+
     async def look(self) -> int:
         """End what is over and heed silences, for some of the alerts that stand; return how many changes that made.
 
-        A look goes on where the one before has ended, and begins anew after the last.
+        A look goes on where the one before has ended; with the last one of a round groups end, too.
         """
         now, turn = self._clock(), Turn()
         async with self._ledger.page() as page:
             standing = await page.standing(self._looked_to, _LOOK_AT_ONCE)
-            self._looked_to = standing[-1].alert_id if len(standing) == _LOOK_AT_ONCE else ""
             await self._settle(page, turn, standing, now)
             silence_all(turn, [turn.current(state) for state in standing], await page.silences(now), now)
             await page.keep(turn, now)
-            return len(turn.news) + await self._settle_groups(page, now)
+            ends = len(standing) < _LOOK_AT_ONCE
+            count = len(turn.news) + (await self._settle_groups(page, now) if ends else 0)
+        self._looked_to = "" if ends else standing[-1].alert_id
+        return count
 
     async def route(self) -> int:
         """Decide which channels are to be told of what was kept; return how many changes were looked at."""

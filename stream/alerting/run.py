@@ -134,14 +134,21 @@ class _Process:
             self.metrics.signs.inc(signs)
             # What has begun does not wait until everything that stands was looked at.
             await self._hand_on()
-            if time.monotonic() - self.looked_at >= _LOOK_S:
-                with self.metrics.seconds.labels("look").time():
-                    changed = await self.desk.look() + await self.desk.escalate()
-                self.looked_at = time.monotonic()
-                if changed:
-                    await self._hand_on()
-        if not signs:
+            if self.desk.looking or time.monotonic() - self.looked_at >= _LOOK_S:
+                await self._look()
+        if not signs and not self.desk.looking:
             await self.ledger.wait(_WAIT_S)
+
+    async def _look(self) -> None:
+        """Look at some of what stands; rounds begin no closer to each other than so."""
+        with self.metrics.seconds.labels("look").time():
+            changed = 0
+            if not self.desk.looking:
+                self.looked_at = time.monotonic()
+                changed = await self.desk.escalate()
+            changed += await self.desk.look()
+        if changed:
+            await self._hand_on()
 
     async def _hand_on(self) -> None:
         """Bring what was kept to channels and to Kafka."""

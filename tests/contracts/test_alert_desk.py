@@ -137,6 +137,8 @@ class Bench:
         while await self.desk.take_signs():
             pass
         await self.desk.look()
+        while self.desk.looking:
+            await self.desk.look()
         await self.desk.publish()
 
     def alerts(self, **filters: Any) -> list[AlertState]:
@@ -456,6 +458,20 @@ async def test_filters_choose_the_same_from_the_database_as_from_the_topic(bench
         wanted = Wanted(**filters)  # type: ignore[arg-type]
         from_topic = {event.data.alert.alert_id for event in bench.kafka.events() if wanted.has(event.data.alert)}
         assert from_topic == {alert.alert_id for alert in bench.alerts(**filters)}, filters
+
+
+async def test_a_look_at_much_is_taken_in_parts_and_ends_all_that_is_over(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stream.alerting.desk._LOOK_AT_ONCE", 3)
+    meters = [f"M{number}" for number in range(7)]
+    bench.raise_signs(*(sign(0, f"meter/{meter}") for meter in meters))
+    for meter in meters:
+        bench.read(meter, *((minutes, "normal") for minutes in (5, 10, 15, 20)))
+    while await bench.desk.take_signs():
+        pass
+    assert [await bench.desk.look() for _ in range(3)] == [3, 3, 1]
+    assert not bench.desk.looking
 
 
 async def test_what_was_raised_before_there_was_a_desk_is_kept_and_opens_nothing(bench: Bench) -> None:

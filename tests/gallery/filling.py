@@ -265,7 +265,7 @@ async def _alerts(url: str, until: datetime) -> None:
     desk = Desk(ledger, outbox, kafka, load_alert_rules(), notices, routing, (), judging, lambda: until)
     while await desk.take_signs():
         pass
-    while await desk.look():
+    while await desk.look() or desk.looking:
         pass
     await ledger.close()
     await outbox.close()
