@@ -23,6 +23,14 @@ os.environ.setdefault("METERSTREAM_RETENTION__READINGS_DAYS", "0")
 # Servers that live for a minute: code compiled at once and not once more, for half of the processor time that takes.
 os.environ.setdefault("METERSTREAM_STACK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What takes too long for every day."""
+    parser.addoption(
+        "--whole-recordings", action="store_true", help="real recordings as a whole, not their first weeks"
+    )
+
+
 _LOOPBACK = ("127.", "::1", "localhost")
 
 
