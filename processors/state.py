@@ -16,7 +16,7 @@ HABITS = 7
 #: Before any reading.
 NEVER_US = int(np.iinfo(np.int64).min)
 
-#: Column -> (type, values per meter, value of a new row). 814 bytes per meter in all.
+#: Column -> (type, values per meter, value of a new row). 822 bytes per meter in all.
 COLUMNS: Columns = {
     "last_time_us": ("i8", 1, NEVER_US),
     "interval_s": ("f4", 1, 0),
@@ -53,6 +53,8 @@ COLUMNS: Columns = {
     "supply_lit_s": ("u4", 1, 0),
     "supply_dark_s": ("u4", 1, 0),
     "supply_interval_s": ("u2", 1, 0),
+    "supply_heard_s": ("u4", 1, 0),
+    "supply_rhythm_s": ("u4", 1, 0),
     "supply_off": ("u1", 1, 0),
     **MEMORY,
 }
@@ -89,13 +91,14 @@ class MeterState(KeyedState):
             the meter's transformer; see `processors.peers`.
         model_unusual_s, model_episode: when a model last found the meter unusual [s], and the worst severity of that.
         supply_lit_s, supply_dark_s: newest reading with power, and first sign since that it is gone [s], 0 for none;
-            supply_interval_s: what is usual between readings [s], 0 while unknown; supply_off: 0 with power, 1 silent,
-            else the code of what the meter said; see `processors.supply`.
+            supply_interval_s: what is usual between readings [s], 0 while unknown; supply_heard_s: when the newest
+            one arrived [s]; supply_rhythm_s: what is usual between uploads [s], 0 while unknown; supply_off: 0 with
+            power, 1 silent, else the code of what the meter said; see `processors.supply`.
         vee_...: what the rules remember, see `processors.vee.memory`.
     """
 
     columns = COLUMNS
-    version = 8
+    version = 9
 
     last_time_us: npt.NDArray[np.int64]
     interval_s: npt.NDArray[np.float32]
@@ -132,6 +135,8 @@ class MeterState(KeyedState):
     supply_lit_s: npt.NDArray[np.uint32]
     supply_dark_s: npt.NDArray[np.uint32]
     supply_interval_s: npt.NDArray[np.uint16]
+    supply_heard_s: npt.NDArray[np.uint32]
+    supply_rhythm_s: npt.NDArray[np.uint32]
     supply_off: npt.NDArray[np.uint8]
     vee_kwh: npt.NDArray[np.float64]
     vee_voltage: npt.NDArray[np.float32]

@@ -40,9 +40,11 @@ class Partition:
         self.mark_us = NO_WATERMARK_US
         self.gaps: dict[tuple[str, float], tuple[float | None, float | None, str]] = {}
 
-    def take(self, *said: Said) -> SupplyChanges:
+    def take(self, *said: Said, at: float | None = None) -> SupplyChanges:
+        """Take what comes a second after it was said, or all of it at one minute."""
         found = readings(said)
-        arrived_us, offset = found.time_us + 1_000_000, np.arange(self.offset, self.offset + len(found))
+        arrived_us = found.time_us + 1_000_000 if at is None else np.full(len(found), round(START_US + at * MINUTE_US))
+        offset = np.arange(self.offset, self.offset + len(found))
         self.offset += len(found)
         refused = validate(found, arrived_us, Limits())
         valid = found.where(refused == 0)

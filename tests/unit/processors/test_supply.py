@@ -1,5 +1,7 @@
 """Supply: a meter's own word, its silence, and what turns out to be none."""
 
+import pytest
+
 from tests.supply import Partition
 
 
@@ -86,3 +88,38 @@ def test_an_interval_that_changes_is_followed() -> None:
     assert partition.state.supply_interval_s[row] == 300
     partition.take(("B", 135, None))
     assert partition.gaps == {("A", 125): (None, None, "silence")}
+
+
+def quarters(partition: Partition, hours: range, every_h: int) -> None:
+    """B reads and sends every quarter of an hour; A reads as often, and sends it all at once every so many hours."""
+    for hour in hours:
+        partition.run("B", 4 * hour + 1, 4 * hour + 4)
+        if (hour + 1) % every_h == 0:
+            last = 60 * (hour + 1)
+            partition.take(*(("A", minute, None) for minute in range(last - 60 * every_h + 15, last + 1, 15)), at=last)
+
+
+@pytest.mark.parametrize("every_h", [1, 24])
+def test_a_meter_that_uploads_in_bulk_is_not_silent_in_between_and_is_after_nearly_two_uploads(every_h: int) -> None:
+    partition = Partition()
+    quarters(partition, range(2 * every_h), every_h)
+    seen = []
+    for hour in range(2 * every_h, 6 * every_h):
+        quarters(partition, range(hour, hour + 1), every_h)
+        seen.append(dict(partition.gaps))
+    assert not any(seen)
+    partition.run("B", 24 * every_h + 1, 24 * every_h + int(7.5 * every_h))
+    assert not partition.gaps
+    partition.run("B", 24 * every_h + int(7.5 * every_h) + 1, 24 * every_h + 8 * every_h)
+    assert partition.gaps == {("A", 360 * every_h): (None, None, "silence")}
+
+
+def test_what_was_held_up_once_makes_a_meter_no_bulk_uploader() -> None:
+    partition = Partition()
+    partition.run("AB", 0, 4)
+    partition.run("B", 5, 28)
+    partition.take(*(("A", minute, None) for minute in range(75, 421, 15)), at=421)
+    partition.run("AB", 29, 33)
+    assert not partition.gaps
+    partition.run("B", 34, 35)
+    assert partition.gaps == {("A", 495): (None, None, "silence")}
