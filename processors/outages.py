@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from processors.gaps import Gaps, Returns, Span, came_back, went
 from schemas.layout import Ints, Mask, Positions
-from schemas.supply import GASPED, SILENCE
 
 #: Elements that can be out, from the lowest up; `Grid.levels` has one column for each.
 LEVELS = ("transformer", "feeder", "substation", "region")
@@ -66,36 +66,6 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class Gaps:
-    """Gaps in the supply of meters, one value per gap; times in seconds since 1970-01-01 UTC.
-
-    Attributes:
-        meter: int64[n].
-        transformer: int64[n], where the meter stood.
-        lit_s, dark_s, back_s, interval_s, cause: int64[n], as in `schemas.supply.SupplyChanges`.
-    """
-
-    meter: Ints
-    transformer: Ints
-    lit_s: Ints
-    dark_s: Ints
-    back_s: Ints
-    interval_s: Ints
-    cause: Ints
-
-    @property
-    def by_s(self) -> Ints:
-        """When the meter was dark at the latest, int64[n]."""
-        by = np.where(self.dark_s > 0, self.dark_s, self.lit_s + self.interval_s * 5 // 4)
-        return np.where(self.back_s > 0, np.minimum(by, self.back_s), by)
-
-    @property
-    def told(self) -> Mask:
-        """Whether the meter said so itself, bool[n]."""
-        return np.asarray(self.cause != SILENCE)
-
-
-@dataclass(frozen=True)
 class Outage:
     """One element without power.
 
@@ -103,9 +73,10 @@ class Outage:
         level: position in LEVELS.
         element: number of the element.
         members: intp[k], its gaps, at most one per meter.
-        started_s: when power went: the first word of a meter, else the newest message with power of any of them [s].
+        back: when power came back to each of them.
+        started: when power went; at the first word of a meter where there is one.
         dark_by_s: a moment at which all of them were dark, or could be [s].
-        ended_s: when the last of them came back, but for a few; 0 while it lasts [s].
+        ended: when the last of them came back, but for a few.
         told: meters that said so themselves.
         cause: the strongest of what is known by, code of a `Cause`.
     """
@@ -113,9 +84,10 @@ class Outage:
     level: int
     element: int
     members: Positions = field(repr=False)
-    started_s: int
+    back: Returns = field(repr=False)
+    started: Span
     dark_by_s: int
-    ended_s: int
+    ended: Span
     told: int
     cause: int
 
@@ -137,7 +109,7 @@ def infer(gaps: Gaps, grid: Grid, rules: OutageRules) -> list[Outage]:
             free[members] = False
             if level < len(LEVELS) - 1 or _speaks(gaps, members, rules):
                 found.append(_outage(gaps, level, element, at_s, members, rules))
-    return sorted(found, key=lambda outage: (outage.started_s, outage.level, outage.element))
+    return sorted(found, key=lambda outage: (outage.started.at_s, outage.level, outage.element))
 
 
 def _drop(free: Mask, groups: Iterator[Positions]) -> None:
@@ -202,16 +174,16 @@ def _moments(gaps: Gaps, at: Positions, least: float, rules: OutageRules) -> Ite
 
 
 def _outage(gaps: Gaps, level: int, element: int, moment_s: int, members: Positions, rules: OutageRules) -> Outage:
-    dark_s, back_s = gaps.dark_s[members], gaps.back_s[members]
-    said = dark_s[(gaps.cause[members] == GASPED) & (dark_s > 0)]
-    open_ = np.count_nonzero(back_s == 0)
+    back = came_back(gaps, members, rules.slack_s)
+    over = np.count_nonzero(gaps.back_s[members] == 0) <= rules.left * len(members)
     return Outage(
         level=level,
         element=element,
         members=members,
-        started_s=int(said.min() if len(said) else gaps.lit_s[members].max()),
+        back=back,
+        started=went(gaps, members),
         dark_by_s=moment_s,
-        ended_s=int(back_s.max()) if open_ <= rules.left * len(members) else 0,
+        ended=Span(*(int(times.max()) if over else 0 for times in (back.after_s, back.at_s, back.by_s))),
         told=int(np.count_nonzero(gaps.told[members])),
         cause=int(gaps.cause[members].max()),
     )

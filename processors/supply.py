@@ -178,6 +178,7 @@ class _Made:
     back_s: Ints
     interval_s: Ints
     cause: Codes
+    back_told: Mask
 
 
 def tick_of(mark_us: Ints | int) -> Ints:
@@ -220,6 +221,7 @@ def _round(state: MeterState, signs: Signs, mark_us: Ints, at: Positions) -> _Ma
         np.where(ended, time_s[changed], 0),
         interval_s[changed],
         cause[changed].astype(np.int8),
+        ended & (said[changed] == POWERED_UP),
     )
 
 
@@ -275,6 +277,7 @@ def _open(state: MeterState, rows: Positions, before: npt.NDArray[np.uint8], mad
         np.zeros(len(rows), dtype=np.int64),
         state.supply_interval_s[rows].astype(np.int64),
         np.where(silent, SILENCE, off).astype(np.int8),
+        np.zeros(len(rows), dtype=bool),
     )
 
 

@@ -11,10 +11,16 @@ class GridOutage(BaseModel):
     outage_id: int
     element: str = Field(description="the highest element that explains it, such as `feeder/F12`")
     region: str | None
-    started_at: AwareDatetime = Field(description="first word of a meter, else the newest reading with power of any")
+    started_after: AwareDatetime = Field(description="the newest reading with power of any of its meters")
+    started_at: AwareDatetime = Field(description="first word of a meter, else the middle between its neighbours")
+    started_by: AwareDatetime = Field(description="first word of a meter, else its first reading that did not come")
+    ended_after: AwareDatetime | None = Field(description="power was not back for all but a few before")
     ended_at: AwareDatetime | None = Field(description="when power was back for all but a few; null while it lasts")
+    ended_by: AwareDatetime | None = Field(description="the last of its transformers had power by then")
     customers: int = Field(ge=0, description="customers interrupted")
     customer_minutes: float = Field(ge=0, description="each until their own power was back, or up to now [min]")
+    customer_minutes_least: float = Field(ge=0, description="as few as they can have been [min]")
+    customer_minutes_most: float = Field(ge=0, description="as many as they can have been [min]")
     without_power: int = Field(ge=0, description="customers that are not back yet")
     told: int = Field(ge=0, description="those of them whose meters said so themselves")
     cause: str = Field(description="the strongest that it is known by: last_gasp, zero_voltage, power_up, silence")
@@ -35,3 +41,5 @@ class Reliability(BaseModel):
     saidi_minutes: float = Field(description="customer minutes over customers served [min]")
     saifi: float = Field(description="customer interruptions over customers served")
     caidi_minutes: float | None = Field(description="SAIDI over SAIFI [min]; null without an interruption")
+    saidi_least: float = Field(description="as little as SAIDI can be of these interruptions [min]")
+    saidi_most: float = Field(description="as much as it can be [min]")

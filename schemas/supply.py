@@ -39,6 +39,7 @@ class SupplyChanges:
         back_s: int64[k], first reading with power after the gap [s]; 0 while it is open.
         interval_s: int64[k], the meter's usual time between readings [s], 0 while unknown.
         cause: int8[k], code of a `Cause`.
+        back_told: bool[k], whether the meter said itself that its power is back, at `back_s`.
     """
 
     meter_number: npt.NDArray[np.object_]
@@ -48,6 +49,7 @@ class SupplyChanges:
     back_s: Ints
     interval_s: Ints
     cause: npt.NDArray[np.int8]
+    back_told: Mask
 
     def __len__(self) -> int:
         return len(self.offset)
@@ -56,7 +58,8 @@ class SupplyChanges:
     def none(cls) -> Self:
         """Return no change."""
         whole = np.zeros(0, dtype=np.int64)
-        return cls(np.zeros(0, dtype=object), whole, whole, whole, whole, whole, np.zeros(0, dtype=np.int8))
+        code, told = np.zeros(0, dtype=np.int8), np.zeros(0, dtype=bool)
+        return cls(np.zeros(0, dtype=object), whole, whole, whole, whole, whole, code, told)
 
     def where(self, mask: Mask) -> Self:
         """Return the changes where the mask is true."""

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import psycopg
 
-from processors.outages import LEVELS, Gaps, Grid, Outage, OutageRules, infer
+from processors.gaps import Gaps
+from processors.outages import LEVELS, Grid, Outage, OutageRules, infer
 from schemas.alerts import Alert, AlertKind, Severity, alert_id
 from schemas.delivery import NO_WATERMARK_US
 from schemas.layout import instant_of
@@ -56,7 +57,7 @@ ORDER BY t.transformer_id
 _GAPS = """
 SELECT g.meter_id, coalesce(p.transformer_id, 0), extract(epoch FROM g.lit_at)::bigint,
        coalesce(extract(epoch FROM g.dark_at), 0)::bigint, coalesce(extract(epoch FROM g.back_at), 0)::bigint,
-       g.interval_s, array_position(%(causes)s::text[], g.cause) - 1
+       g.interval_s, array_position(%(causes)s::text[], g.cause) - 1, g.back_told::int
 FROM supply_gaps g
 LEFT JOIN LATERAL (
     SELECT transformer_id, customer_class FROM meter_moves m WHERE m.meter_id = g.meter_id AND m.valid_from <= g.lit_at
@@ -77,10 +78,11 @@ WHERE NOT o.withdrawn AND (o.dark_by BETWEEN to_timestamp(%(since)s) AND to_time
                            AND m.lit_at BETWEEN to_timestamp(%(since)s) AND to_timestamp(%(until)s)))
 """
 _MEMBERS = "SELECT outage_id, meter_id FROM grid_outage_meters WHERE outage_id = ANY(%s)"
-_FIELDS = ("element_kind", "element", "region", "started_at", "dark_by", "ended_at", "cause", "customers", "told")
-_VALUES = """
-%(element_kind)s, %(element)s, %(region)s, to_timestamp(%(started_at)s), to_timestamp(%(dark_by)s),
-to_timestamp(%(ended_at)s), %(cause)s, %(customers)s, %(told)s
+_TIMES = "started_after", "started_at", "started_by", "dark_by", "ended_after", "ended_at", "ended_by"
+_FIELDS = "element_kind", "element", "region", "cause", "customers", "told", *_TIMES
+_VALUES = f"""
+%(element_kind)s, %(element)s, %(region)s, %(cause)s, %(customers)s, %(told)s,
+{", ".join(f"to_timestamp(%({name})s)" for name in _TIMES)}
 """
 _OPEN = f"""
 INSERT INTO grid_outages ({", ".join(_FIELDS)}, found_at) VALUES ({_VALUES}, to_timestamp(%(found_at)s))
@@ -98,8 +100,11 @@ WHERE outage_id = %s
 _BEFORE = "SELECT element, customers FROM grid_outages WHERE outage_id = %s"
 _FORGET_METERS = "DELETE FROM grid_outage_meters WHERE outage_id = ANY(%s)"
 _KEEP_METERS = """
-INSERT INTO grid_outage_meters (outage_id, meter_id, lit_at)
-SELECT %s, meter_id, to_timestamp(lit_s) FROM unnest(%s::bigint[], %s::bigint[]) AS n (meter_id, lit_s)
+INSERT INTO grid_outage_meters (outage_id, meter_id, lit_at, back_after, back_at, back_by)
+SELECT %s, meter_id, to_timestamp(lit_s), to_timestamp(nullif(after_s, 0)), to_timestamp(nullif(at_s, 0)),
+       to_timestamp(nullif(by_s, 0))
+FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])
+    AS n (meter_id, lit_s, after_s, at_s, by_s)
 """
 
 
@@ -150,7 +155,7 @@ class OutagesOutbox(Outbox[Alert]):
         if (since_s, until_s) != span:
             concerned = await (await connection.execute(_CONCERNED, asked)).fetchall()
         rows = await (await connection.execute(_GAPS, asked | {"causes": list(map(str, CAUSES))})).fetchall()
-        gaps = Gaps(*np.array(rows, dtype=np.int64).reshape(-1, 7).T)
+        gaps = Gaps(*np.array(rows, dtype=np.int64).reshape(-1, 8).T)
         found = [o for o in infer(gaps, named.grid, self._rules) if since_s <= o.dark_by_s <= until_s]
         return await _keep(connection, named, gaps, found, [row[0] for row in concerned], mark_s)
 
@@ -180,11 +185,10 @@ async def _keep(
         else:
             kept[number] = (await _row(connection, _OPEN, values | {"found_at": mark_s}))[0]
         if before[0] != values["element"] or before[1] < values["customers"]:
-            signs.append(_sign(values, max(mark_s, outage.started_s) if before[0] == values["element"] else None))
-        members = outage.members
-        await connection.execute(
-            _KEEP_METERS, (kept[number], gaps.meter[members].tolist(), gaps.lit_s[members].tolist())
-        )
+            signs.append(_sign(values, max(mark_s, outage.started.at_s) if before[0] == values["element"] else None))
+        of, back = outage.members, outage.back
+        columns = gaps.meter[of], gaps.lit_s[of], back.after_s, back.at_s, back.by_s
+        await connection.execute(_KEEP_METERS, (kept[number], *(column.tolist() for column in columns)))
     for outage_id in set(known) - set(kept.values()):
         into = max(((own[outage_id], number) for number, own in enumerate(shared) if own[outage_id]), default=None)
         await connection.execute(_WITHDRAW, (None if into is None else kept[into[1]], outage_id))
@@ -218,9 +222,13 @@ def _values(named: _Named, outage: Outage) -> dict[str, Any]:
         "element_kind": kind,
         "element": f"{kind}/{name}",
         "region": named.region.get((outage.level, outage.element)),
-        "started_at": outage.started_s,
+        "started_after": outage.started.after_s,
+        "started_at": outage.started.at_s,
+        "started_by": outage.started.by_s,
         "dark_by": outage.dark_by_s,
-        "ended_at": outage.ended_s or None,
+        "ended_after": outage.ended.after_s or None,
+        "ended_at": outage.ended.at_s or None,
+        "ended_by": outage.ended.by_s or None,
         "cause": str(CAUSES[outage.cause]),
         "customers": len(outage.members),
         "told": outage.told,

@@ -15,11 +15,12 @@ JOIN smart_meters m USING (meter_number)
 WHERE g.meter_id = m.meter_id AND (g.back_at IS NULL OR g.lit_at = to_timestamp(n.lit_s))
 """
 _ADD = """
-INSERT INTO supply_gaps (meter_id, lit_at, dark_at, back_at, interval_s, cause)
+INSERT INTO supply_gaps (meter_id, lit_at, dark_at, back_at, interval_s, cause, back_told)
 SELECT m.meter_id, to_timestamp(n.lit_s), to_timestamp(nullif(n.dark_s, 0)), to_timestamp(nullif(n.back_s, 0)),
-       n.interval_s, n.cause
+       n.interval_s, n.cause, n.back_told
 FROM unnest(%(meters)s::text[], %(lit)s::bigint[], %(dark)s::bigint[], %(back)s::bigint[], %(interval)s::int[],
-            %(cause)s::text[]) AS n (meter_number, lit_s, dark_s, back_s, interval_s, cause)
+            %(cause)s::text[], %(told)s::boolean[])
+    AS n (meter_number, lit_s, dark_s, back_s, interval_s, cause, back_told)
 JOIN smart_meters m USING (meter_number)
 WHERE n.lit_s > 0
 """
@@ -52,4 +53,5 @@ def _parameters(changes: SupplyChanges) -> dict[str, list[object]]:
         "back": changes.back_s.tolist(),
         "interval": changes.interval_s.tolist(),
         "cause": [str(CAUSES[code]) for code in changes.cause.tolist()],
+        "told": changes.back_told.tolist(),
     }

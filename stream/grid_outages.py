@@ -10,11 +10,15 @@ from schemas.grid_outages import GridOutage, Reliability
 from stream.database import connected, rows_as
 
 _OUTAGES = """
-SELECT o.outage_id, o.element, o.region, o.started_at, o.ended_at, o.customers, o.told, o.cause, o.found_at, o.revision,
-       coalesce(i.minutes, 0) AS customer_minutes, coalesce(i.off, 0) AS without_power
+SELECT o.outage_id, o.element, o.region, coalesce(o.started_after, o.started_at) AS started_after, o.started_at,
+       coalesce(o.started_by, o.started_at) AS started_by, coalesce(o.ended_after, o.ended_at) AS ended_after,
+       o.ended_at, coalesce(o.ended_by, o.ended_at) AS ended_by, o.customers, o.told, o.cause, o.found_at, o.revision,
+       coalesce(i.minutes, 0) AS customer_minutes, coalesce(i.least, 0) AS customer_minutes_least,
+       coalesce(i.most, 0) AS customer_minutes_most, coalesce(i.off, 0) AS without_power
 FROM grid_outages o
 LEFT JOIN LATERAL (
-    SELECT sum(v.minutes) AS minutes, count(*) FILTER (WHERE v.back_at IS NULL) AS off
+    SELECT sum(v.minutes) AS minutes, sum(v.minutes_least) AS least, sum(v.minutes_most) AS most,
+           count(*) FILTER (WHERE v.back_at IS NULL) AS off
     FROM grid_interruptions v WHERE v.outage_id = o.outage_id
 ) i ON true
 WHERE NOT o.withdrawn AND (%(since)s::timestamptz IS NULL OR coalesce(o.ended_at, 'infinity') >= %(since)s)
@@ -23,7 +27,8 @@ WHERE NOT o.withdrawn AND (%(since)s::timestamptz IS NULL OR coalesce(o.ended_at
 ORDER BY o.started_at DESC, o.outage_id LIMIT %(limit)s
 """
 _METERS = """
-SELECT m.meter_number, t.name AS transformer, v.off_at, v.back_at, v.minutes
+SELECT m.meter_number, t.name AS transformer, v.off_after, v.off_at, v.off_by, v.back_after, v.back_at, v.back_by,
+       v.minutes, v.minutes_least, v.minutes_most
 FROM grid_interruptions v
 JOIN smart_meters m USING (meter_id)
 LEFT JOIN transformers t USING (transformer_id)

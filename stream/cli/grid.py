@@ -86,15 +86,17 @@ def show_outage(outage_id: int, as_json: bool) -> None:
         click.echo(json.dumps(one.model_dump(mode="json") | {"meters": meters}, default=_iso))
         return
     click.echo(f"{one.element} was without power from {one.started_at.astimezone(UTC):{_TIME}} UTC, {_lasted(one)}")
+    minutes = _between(one.customer_minutes, one.customer_minutes_least, one.customer_minutes_most, ",.0f")
     click.echo(
-        f"{one.customers:,} customers, {one.without_power:,} not back yet, {one.customer_minutes:,.0f} customer "
+        f"{one.customers:,} customers, {one.without_power:,} not back yet, {minutes} customer "
         f"minutes; {one.told:,} meters said so themselves ({one.cause}); restated {one.revision} times"
     )
     table = Table("meter", "transformer", "off (UTC)", "back (UTC)", "minutes", box=None)
     for meter in meters:
         back = meter["back_at"].astimezone(UTC).strftime(_TIME) if meter["back_at"] else "-"
         off = meter["off_at"].astimezone(UTC).strftime(_TIME)
-        table.add_row(meter["meter_number"], meter["transformer"] or "-", off, back, f"{meter['minutes']:,.1f}")
+        lasted = _between(meter["minutes"], meter["minutes_least"], meter["minutes_most"], ",.1f")
+        table.add_row(meter["meter_number"], meter["transformer"] or "-", off, back, lasted)
     output().print(table)
 
 
@@ -121,7 +123,8 @@ def show_reliability(since: datetime | None, until: datetime | None, as_json: bo
     for one in found:
         caidi = "-" if one.caidi_minutes is None else f"{one.caidi_minutes:,.2f}"
         counts = f"{one.customers:,}", f"{one.outages:,}", f"{one.customer_interruptions:,}"
-        table.add_row(one.region, *counts, f"{one.saidi_minutes:,.2f}", f"{one.saifi:.4f}", caidi)
+        saidi = _between(one.saidi_minutes, one.saidi_least, one.saidi_most, ",.2f")
+        table.add_row(one.region, *counts, saidi, f"{one.saifi:.4f}", caidi)
     output().print(table)
 
 
@@ -133,6 +136,13 @@ def _lasted(one: GridOutage) -> str:
     if one.ended_at is None:
         return "goes on"
     return f"{(one.ended_at - one.started_at).total_seconds() / 60:,.0f} min"
+
+
+def _between(likeliest: float, least: float, most: float, how: str) -> str:
+    """Return a figure with what it can be at least and at most, where that is not the same."""
+    told = format(likeliest, how)
+    bounds = format(least, how), format(most, how)
+    return told if bounds == (told, told) else f"{told} ({' to '.join(bounds)})"
 
 
 def _iso(moment: datetime) -> str:

@@ -51,13 +51,15 @@ async def test_every_injected_outage_becomes_one_event(
     scene = Scene.of(1_000, 10, _OUTAGES | _NOISE, interval_s, words=words)
     await play_outages(scene, url, lives=lives)
     outages = found(url)
-    served, minutes, interrupted = query(
+    served, minutes, interrupted, least, most = query(
         url,
-        "SELECT sum(customers)::int, sum(customer_minutes), sum(customer_interruptions)::int FROM reliability(%s, %s)",
+        "SELECT sum(customers)::int, sum(customer_minutes), sum(customer_interruptions)::int, "
+        "sum(saidi_least * customers), sum(saidi_most * customers) FROM reliability(%s, %s)",
         scene.truth[0].start - timedelta(days=1),
         datetime.now(UTC),
     )[0]
-    told = f"SAIDI {minutes / served:.3f} min of {scene.customer_minutes() / scene.grid.meters:.3f}"
+    true = scene.customer_minutes()
+    told = f"SAIDI {minutes / served:.3f} min ({least / served:.2f} to {most / served:.2f}) of {true / served:.3f}"
     sys.stdout.write(f"\n{table(scene, outages)}\n{told}, {interrupted} interruptions\n")
     assert sorted(one.element for one in outages) == sorted(map(wanted, scene.truth))
     longest = timedelta(seconds=interval_s or 1_800)
@@ -67,11 +69,13 @@ async def test_every_injected_outage_becomes_one_event(
         assert len(label.meters) - silent <= mine.customers <= len(label.meters)
         assert mine.ended_at is not None
         assert mine.found_at - label.start <= 2 * longest
-        slack = timedelta(seconds=10 if words else 900), timedelta(seconds=60 if words else 900)
-        assert abs(mine.started_at - label.start) <= slack[0]
-        assert timedelta(0) <= mine.ended_at - label.end <= slack[1]
-    each = minutes / interrupted - scene.customer_minutes() / sum(len(label.meters) for label in scene.truth)
-    assert 0 <= each <= (1.5 if words else 30)
+        slack = timedelta(seconds=10 if words else 450)
+        assert abs(mine.started_at - label.start) <= slack
+        assert abs(mine.ended_at - label.end) <= slack
+    # Meters that were silent by themselves are in no outage, or are off for longer.
+    aside = sum(mine.customers for mine in outages) / sum(len(label.meters) for label in scene.truth)
+    assert abs(minutes - true * aside) / served <= (1 if words else 5)
+    assert least <= true <= most + 1e-6 or words
 
 
 class Village:
@@ -93,7 +97,8 @@ class Village:
         lit, dark, back = (np.array([m and START_US // 10**6 + round(m * 60) for m in column]) for column in minutes)
         count = np.full(len(told), self.offset)
         cause = np.where(dark > 0, 3, 0).astype(np.int8)
-        changes = SupplyChanges(np.array(names, dtype=object), count, lit, dark, back, 0 * count + 900, cause)
+        said = (dark > 0) & (back > 0)
+        changes = SupplyChanges(np.array(names, dtype=object), count, lit, dark, back, 0 * count + 900, cause, said)
         await self._write([], supply=changes)
 
     async def late(self, meter: str, *minutes: float) -> None:

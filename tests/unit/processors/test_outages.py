@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from processors.outages import Gaps, Grid, Outage, OutageRules, infer
+from processors.gaps import Gaps
+from processors.outages import Grid, Outage, OutageRules, infer
 from schemas.supply import GASPED, SILENCE
 
 #: Two regions of a substation each, two feeders of two transformers, ten meters each.
@@ -27,6 +28,7 @@ def gaps(
         back_s * count,
         EVERY * count,
         np.where(told, GASPED, SILENCE),
+        told & (back_s > 0),
     )
 
 
@@ -41,7 +43,7 @@ def told(outages: list[Outage]) -> list[tuple[int, int, int]]:
 def test_a_transformer_without_power_is_one_outage_and_starts_with_the_first_gasp() -> None:
     outage = infer(gaps(range(20, 30)), GRID, OutageRules())[0]
     assert told([outage]) == [(0, 2, 10)]
-    assert (outage.started_s, outage.ended_s, outage.told) == (LIT + 300, 0, 10)
+    assert (outage.started.at_s, outage.ended.at_s, outage.told) == (LIT + 300, 0, 10)
 
 
 def test_a_feeder_takes_its_transformers() -> None:
@@ -68,7 +70,7 @@ def test_meters_that_went_dark_at_different_times_are_no_outage() -> None:
 def test_silence_alone_is_enough_for_what_is_not_everything() -> None:
     outage = infer(gaps(range(20, 40), words=0.0), GRID, OutageRules())[0]
     assert told([outage]) == [(1, 1, 20)]
-    assert outage.started_s == LIT
+    assert (outage.started.after_s, outage.started.at_s, outage.started.by_s) == (LIT, LIT + 450, LIT + 900)
 
 
 def test_silence_of_everything_or_of_a_region_is_a_feed_that_failed_unless_meters_say_otherwise() -> None:
@@ -80,13 +82,16 @@ def test_silence_of_everything_or_of_a_region_is_a_feed_that_failed_unless_meter
 def test_two_outages_of_one_transformer_are_two() -> None:
     again = gaps(range(20, 30), LIT + 9_000, lit_s=LIT + 8_100)
     found = infer(both(gaps(range(20, 30), back_s=LIT + 5_000), again), GRID, OutageRules())
-    assert [(outage.started_s, outage.ended_s) for outage in found] == [(LIT + 300, LIT + 5_000), (LIT + 9_000, 0)]
+    assert [(outage.started.at_s, outage.ended.at_s) for outage in found] == [
+        (LIT + 300, LIT + 5_000),
+        (LIT + 9_000, 0),
+    ]
 
 
 def test_it_is_over_when_all_but_a_few_are_back() -> None:
     back, gone = gaps(range(20, 39), back_s=LIT + 4_000), gaps([39])
-    assert infer(both(back, gone), GRID, OutageRules())[0].ended_s == LIT + 4_000
-    assert infer(both(gaps(range(20, 38), back_s=LIT + 4_000), gaps([38, 39])), GRID, OutageRules())[0].ended_s == 0
+    assert infer(both(back, gone), GRID, OutageRules())[0].ended.at_s == LIT + 4_000
+    assert infer(both(gaps(range(20, 38), back_s=LIT + 4_000), gaps([38, 39])), GRID, OutageRules())[0].ended.at_s == 0
 
 
 def test_meters_without_a_place_explain_nothing() -> None:
