@@ -72,18 +72,19 @@ class Returns:
     by_s: Ints
 
 
-def went(gaps: Gaps, members: Positions) -> Span:
+def went(gaps: Gaps, members: Positions, slack_s: int) -> Span:
     """Return when the power of meters went that lost it together.
 
     Args:
         gaps: of any meters.
         members: intp[k], theirs.
+        slack_s: within so long a meter says that its power is gone [s].
     """
     lit_s, dark_s = gaps.lit_s[members], gaps.dark_s[members]
     gasped = dark_s[(gaps.cause[members] == GASPED) & (dark_s > 0)]
     if len(gasped):
         word_s = int(gasped.min())
-        return Span(int(np.minimum(lit_s, word_s).max()), word_s, word_s)
+        return Span(max(int(np.minimum(lit_s, word_s).max()), word_s - slack_s), word_s, word_s)
     after_s = int(lit_s.max())
     by_s = max(after_s, int(np.where(dark_s > 0, dark_s, lit_s + gaps.interval_s[members]).min()))
     return Span(after_s, (after_s + by_s) // 2, by_s)

@@ -181,7 +181,7 @@ def _outage(gaps: Gaps, level: int, element: int, moment_s: int, members: Positi
         element=element,
         members=members,
         back=back,
-        started=went(gaps, members),
+        started=went(gaps, members, rules.slack_s),
         dark_by_s=moment_s,
         ended=Span(*(int(times.max()) if over else 0 for times in (back.after_s, back.at_s, back.by_s))),
         told=int(np.count_nonzero(gaps.told[members])),

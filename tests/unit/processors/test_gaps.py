@@ -27,13 +27,17 @@ def gaps(lit_s: list[int], back_s: list[int], dark_s: list[int] | None = None, t
 
 
 def test_a_silent_start_lies_between_the_newest_reading_of_any_and_the_first_that_did_not_come() -> None:
-    start = went(gaps([9_000, 9_300, 9_600, 9_100], [0] * 4), ALL)
+    start = went(gaps([9_000, 9_300, 9_600, 9_100], [0] * 4), ALL, SLACK)
     assert (start.after_s, start.at_s, start.by_s) == (9_600, 9_750, 9_900)
 
 
 def test_the_first_gasp_says_when_power_went() -> None:
-    start = went(gaps([9_000, 9_300, 9_600, 9_100], [0] * 4, [0, 9_650, 9_640, 0]), ALL)
+    start = went(gaps([9_000, 9_300, 9_600, 9_100], [0] * 4, [0, 9_650, 9_640, 0]), ALL, SLACK)
     assert (start.after_s, start.at_s, start.by_s) == (9_600, 9_640, 9_640)
+
+
+def test_a_gasp_is_said_soon_after_power_went() -> None:
+    assert went(gaps([9_000] * 4, [0] * 4, [9_640] * 4), ALL, SLACK).after_s == 9_580
 
 
 def test_silent_meters_of_a_transformer_have_their_power_back_together() -> None:
@@ -63,7 +67,7 @@ def test_silence_is_neither_early_nor_late_on_average_and_the_truth_lies_in_the_
         lit = (gone - phase) // EVERY * EVERY + phase
         back = -((phase - again) // EVERY) * EVERY + phase
         found = gaps(lit.tolist(), back.tolist())
-        start, end = went(found, np.arange(8)), came_back(found, np.arange(8), SLACK)
+        start, end = went(found, np.arange(8), SLACK), came_back(found, np.arange(8), SLACK)
         assert start.after_s <= gone <= start.by_s
         assert (end.after_s <= again).all()
         assert (end.by_s >= again).all()
