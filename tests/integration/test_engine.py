@@ -170,10 +170,10 @@ def test_windows_follow_the_registry_and_reach_their_topic(own_stack: LocalStack
 @pytest.mark.usefixtures("worker")
 def test_a_file_of_the_registry_comes_out_as_it_went_in(own_stack: LocalStack, tmp_path: Path) -> None:
     lines = [
-        "meter_number,transformer,feeder,substation,region,zone,timezone,class,status,valid_from",
-        "F-1,TF-1,FF-1,SF-1,north,,Europe/Amsterdam,residential,active,",
-        "F-1,TF-2,FF-1,SF-1,north,,Europe/Amsterdam,commercial,active,2026-03-01T00:00:00Z",
-        "F-2,,,,,,,,active,",
+        "meter_number,transformer,feeder,transformer_kva,phase,substation,region,zone,timezone,class,status,valid_from",
+        "F-1,TF-1,FF-1,250.0,L2,SF-1,north,,Europe/Amsterdam,residential,active,",
+        "F-1,TF-2,FF-1,,L2,SF-1,north,,Europe/Amsterdam,commercial,active,2026-03-01T00:00:00Z",
+        "F-2,,,,,,,,,,active,",
     ]
     file = tmp_path / "meters.csv"
     file.write_text("\n".join(lines) + "\n")
