@@ -53,13 +53,13 @@ $$;
 
 DROP VIEW reliability_months;
 DROP FUNCTION reliability(timestamptz, timestamptz, interval);
-DROP VIEW grid_interruptions;
 
 -- Each customer of each outage; one who has no power yet had none up to the newest reading of anybody. Minutes without
 -- power, and how few and how many they can have been.
-CREATE VIEW grid_interruptions AS
-SELECT v.outage_id, v.element, v.region, v.meter_id, v.started_at, v.off_after, v.off_at, v.off_by, v.back_after, v.back_at,
-       v.back_by, extract(epoch FROM coalesce(v.back_at, n.newest) - v.off_at)::double precision / 60 AS minutes,
+CREATE OR REPLACE VIEW grid_interruptions AS
+SELECT v.outage_id, v.element, v.region, v.meter_id, v.started_at, v.off_at, v.back_at,
+       extract(epoch FROM coalesce(v.back_at, n.newest) - v.off_at)::double precision / 60 AS minutes,
+       v.off_after, v.off_by, v.back_after, v.back_by,
        greatest(0, extract(epoch FROM coalesce(v.back_after, n.newest) - v.off_by)::double precision / 60) AS minutes_least,
        extract(epoch FROM coalesce(v.back_by, n.newest) - v.off_after)::double precision / 60 AS minutes_most
 FROM (
