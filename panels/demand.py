@@ -53,11 +53,11 @@ ORDER BY 1""",
             least=0,
         ),
         Panel(
-            "Energy by hour, of the quality chosen",
+            "Energy by day, of the quality chosen",
             Look.BARS,
             "Best values count estimates and decisions; as measured leaves out what was estimated, edited or rejected.",
-            sql=f"""SELECT e.hour AS time, sum(e.energy_kwh) AS energy
-FROM hourly_energy($__timeFrom()::timestamptz, $__timeTo()::timestamptz, '$quality') e
+            sql=f"""SELECT e.day::timestamp AT TIME ZONE 'UTC' AS time, sum(e.energy_kwh) AS energy
+FROM daily_energy($__timeFrom()::timestamptz::date, $__timeTo()::timestamptz::date, '$quality') e
 JOIN {METERS} USING (meter_id)
 GROUP BY 1 ORDER BY 1""",
             unit="kwatth",

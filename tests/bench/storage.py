@@ -1,37 +1,37 @@
-"""What storage comes to: writing into pieces, totals, compression, and the questions of panels.
+"""What storage comes to: writing into pieces, totals, windows, compression, and every query of every panel.
 
 `python -m tests.bench.storage --rows 5000000 --database-url postgresql://...` makes a database `storage_bench` beside
-the one named, fills it with a simulated fleet, measures, writes a report with every plan, and drops it again.
+the one named, fills it with a simulated fleet of fifty days, measures, writes a report with every plan, and drops it
+again. With `--keep` it stays, and the same command goes on where it was.
 """
 
-import argparse
-import asyncio
 import json
 import statistics
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
-import numpy as np
-import psycopg
+import click
 
-from schemas.readings import ReadingBatch
-from simulators.fleet import Fleet
-from simulators.grid import Grid
-from simulators.registry import registry
 from sinks.copy_binary import encode
-from sinks.migrations import migrate
 from sinks.readings_table import READINGS
-from sinks.totals import catch_up
-from tests.builders import rows as as_rows
+from tests.bench.storage_fill import (
+    INTERVAL_S,
+    MONTHS,
+    STEPS_A_DAY,
+    Bench,
+    copy,
+    fill,
+    merge_up,
+    prepared,
+    register,
+    stored,
+    sum_up,
+)
+from tests.bench.storage_questions import MOST_MS, asked, table
 
-NAME = "storage_bench"
-INTERVAL_S, SEED, DELIVERY = 900, 6, 25_000
+_DAYS, _DELIVERY = 50, 25_000
 #: Segments and orders of compression that are held against each other: name -> segment by, order by.
 ALTERNATIVES = {
     "segments of a meter, by time": ("meter_id", "reading_time"),
@@ -40,255 +40,136 @@ ALTERNATIVES = {
     "no segments, by time and meter": ("", "reading_time, meter_id"),
     "segments of a partition, by meter and time": ("source_partition", "meter_id, reading_time"),
 }
-MONTHS = "SELECT add_readings_partitions(array_agg(t)) FROM generate_series(%s, %s, interval '1 day') AS t"
-#: Questions of panels; `now`, `meter` and `feeder` are filled in.
-QUESTIONS = {
-    "newest reading of a meter": "SELECT * FROM meter_latest WHERE meter_number = {meter}",
-    "newest reading of every meter": "SELECT meter_number, reading_time, consumption_kwh FROM meter_latest",
-    "a meter's last week, best, by the hour": (
-        "SELECT * FROM resample({meter}, {now} - interval '7 days', {now}, '1 hour', 'best', 'interpolate')"
-    ),
-    "a meter's last 30 days by hour": (
-        "SELECT * FROM meter_hours WHERE meter_number = {meter} AND hour >= {now} - interval '30 days' ORDER BY hour"
-    ),
-    "a meter's days": "SELECT * FROM meter_days WHERE meter_number = {meter} ORDER BY day",
-    "a meter's months": "SELECT * FROM meter_months WHERE meter_number = {meter} ORDER BY month",
-    "load of a feeder by hour, last week": (
-        "SELECT h.hour, sum(h.energy_kwh) FROM meter_hours h JOIN smart_meters m USING (meter_id) "
-        "JOIN transformers t USING (transformer_id) JOIN feeders f USING (feeder_id) "
-        "WHERE f.name = {feeder} AND h.hour >= {now} - interval '7 days' GROUP BY 1 ORDER BY 1"
-    ),
-    "load of all by hour, last day": (
-        "SELECT starts_at, sum(energy_uwh) / 1e12 FROM meter_hour_totals WHERE starts_at >= {now} - interval '1 day' "
-        "GROUP BY 1 ORDER BY 1"
-    ),
-    "the ten meters that used most in a week, best": (
-        "SELECT * FROM top_meters(({now} - interval '7 days')::date, ({now} - interval '1 day')::date)"
-    ),
-    "the ten feeders that used most in a week, best": (
-        "SELECT * FROM top_elements('feeder', ({now} - interval '7 days')::date, ({now} - interval '1 day')::date)"
-    ),
-    "the ten meters with the worst voltage yesterday": (
-        "SELECT meter_number, voltage_outside_share FROM meter_days "
-        "WHERE starts_at = date_trunc('day', {now} - interval '1 day', 'UTC') ORDER BY 2 DESC NULLS LAST, 1 LIMIT 10"
-    ),
-}
+_RATIO = (
+    "SELECT before_compression_total_bytes::float8 / after_compression_total_bytes "
+    "FROM hypertable_compression_stats(%s)"
+)
+_SIZES = """
+SELECT c.relname, sum(pg_total_relation_size(p.relid))::bigint
+FROM pg_class c CROSS JOIN LATERAL pg_partition_tree(c.oid) p
+WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+GROUP BY 1 ORDER BY 2 DESC LIMIT 8
+"""
 
 
-@dataclass
-class Bench:
-    """One run.
-
-    Attributes:
-        connection: to the database that is filled.
-        url: of it.
-        timescale: whether it has TimescaleDB.
-        meters: of the fleet.
-        steps: intervals of each.
-        end: of the last one.
-    """
-
-    connection: psycopg.Connection
-    url: str
-    timescale: bool
-    meters: int
-    steps: int
-    end: datetime
-
-    def one(self, statement: str, *parameters: object) -> Any:
-        row = self.connection.execute(statement.encode(), parameters).fetchone()
-        return row[0] if row else None
-
-
-@contextmanager
-def prepared(server_url: str, meters: int, rows: int) -> Iterator[Bench]:
-    """Give a migrated database of our own with the registry of the fleet, and drop it afterwards."""
-    url = urlunsplit(urlsplit(server_url)._replace(path=NAME))
-    with psycopg.connect(server_url, autocommit=True) as server:
-        server.execute(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)")
-        server.execute(f"CREATE DATABASE {NAME}")
-        try:
-            applied = migrate(url)
-            with psycopg.connect(url, autocommit=True) as connection:
-                connection.execute("SET timezone = 'UTC'")
-                end = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-                yield Bench(
-                    connection, url, any(".timescaledb." in name for name in applied), meters, rows // meters, end
-                )
-        finally:
-            server.execute(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)")
-
-
-def register(bench: Bench, grid: Grid) -> dict[str, int]:
-    """Register the fleet; return the key of each meter."""
-    known = registry(grid).to_pylist()
-    with bench.connection.cursor() as cursor:
-        cursor.execute("CREATE TEMP TABLE known (meter text, box text, feeder text, class text)")
-        with cursor.copy("COPY known FROM STDIN") as copy:
-            for row in known:
-                copy.write_row((row["meter_number"], row["transformer"], row["feeder"], row["class"]))
-        cursor.execute("INSERT INTO feeders (name) SELECT DISTINCT feeder FROM known")
-        cursor.execute("INSERT INTO transformers (name, feeder_id) SELECT DISTINCT box, feeder_id FROM known "
-                       "JOIN feeders ON name = feeder")  # fmt: skip
-        cursor.execute("INSERT INTO smart_meters (meter_number, transformer_id, customer_class, status) "
-                       "SELECT meter, transformer_id, class, 'active' FROM known JOIN transformers ON name = box "
-                       "ORDER BY 1")  # fmt: skip
-        cursor.execute("ANALYZE smart_meters, transformers, feeders")
-        return dict(cursor.execute("SELECT meter_number, meter_id FROM smart_meters").fetchall())
-
-
-def encoded(batch: ReadingBatch, keys: dict[str, int], offset: int) -> bytes:
-    """Return readings as the store copies them, in the order of the unique index."""
-    meter_id = np.array([keys[name] for name in batch.meter_number.to_pylist()])
-    found = as_rows(batch, meter_id, offset=offset, partition=meter_id % 8)
-    return encode(READINGS.encode(found.take(np.lexsort((batch.time_us, meter_id)))))
-
-
-def copy(bench: Bench, table: str, data: bytes) -> float:
-    began = time.perf_counter()
-    with bench.connection.cursor() as cursor, cursor.copy(READINGS.copy_new.replace("meter_readings", table)) as stream:
-        stream.write(data)
-    return time.perf_counter() - began
-
-
-def side_by_side(bench: Bench, fleet: Fleet, keys: dict[str, int]) -> float:
-    """Return how long COPY takes into the table in pieces, as a multiple of the same into one without."""
+def side_by_side(bench: Bench) -> float:
+    """Return how long COPY takes into the table in pieces, as a multiple of the same into one without; it is empty."""
+    meter_id, _, _ = register(bench)
     bench.connection.execute(
         "CREATE TABLE whole (LIKE meter_readings INCLUDING DEFAULTS, PRIMARY KEY (meter_id, reading_time))"
     )
     bench.connection.execute(
         "CREATE INDEX ON whole (reading_time, meter_id) WHERE failed_rules <> 0 OR warned_rules <> 0"
     )
-    steps = max(1, DELIVERY // bench.meters)
+    steps = max(1, _DELIVERY // bench.meters)
     start = bench.end - timedelta(seconds=24 * steps * INTERVAL_S)
     bench.connection.execute(MONTHS, (start, bench.end + timedelta(days=1)))
     took: dict[str, list[float]] = {"whole": [], "meter_readings": []}
-    for turn, batch in enumerate(fleet.readings(start, steps * 24, INTERVAL_S, batch_rows=DELIVERY)):
-        data = encoded(batch, keys, turn)
-        for table in sorted(took, reverse=bool(turn % 2)):
-            took[table].append(copy(bench, table, data))
+    for turn, batch in enumerate(bench.fleet.readings(start, steps * 24, INTERVAL_S, batch_rows=_DELIVERY)):
+        data = encode(READINGS.encode(stored(bench, batch, meter_id, turn)[0]))
+        for name in sorted(took, reverse=bool(turn % 2)):
+            took[name].append(copy(bench, READINGS.copy_new.replace("meter_readings", name), data))
     bench.connection.execute("DROP TABLE whole")
     bench.connection.execute("TRUNCATE meter_readings")
     return statistics.median(took["meter_readings"]) / statistics.median(took["whole"])
 
 
-def fill(bench: Bench, fleet: Fleet, keys: dict[str, int]) -> float:
-    """Write all readings; return rows per second."""
-    start = bench.end - timedelta(seconds=bench.steps * INTERVAL_S)
-    bench.connection.execute(MONTHS, (start, bench.end + timedelta(days=1)))
-    rows, took = 0, 0.0
-    for turn, batch in enumerate(fleet.readings(start, bench.steps, INTERVAL_S, batch_rows=200_000)):
-        took += copy(bench, "meter_readings", encoded(batch, keys, turn))
-        rows += len(batch)
-    bench.connection.execute("VACUUM ANALYZE meter_readings")
-    return rows / took
-
-
-def sum_up(bench: Bench) -> float:
-    """Make all totals; return how long that took [s]."""
-    began = time.perf_counter()
-    if bench.timescale:
-        for (name,) in bench.connection.execute(
-            "SELECT view_name FROM timescaledb_information.continuous_aggregates"
-        ).fetchall():
-            bench.connection.execute(f"CALL refresh_continuous_aggregate('{name}', NULL, now() - interval '1 hour')")
-    else:
-        bench.connection.execute(
-            "INSERT INTO total_backlog SELECT d::date FROM generate_series(%s, %s, interval '1 day') AS d",
-            (bench.end - timedelta(seconds=bench.steps * INTERVAL_S), bench.end),
-        )
-        while bench.one("SELECT count(*) FROM total_backlog"):
-            asyncio.run(catch_up(bench.url, 0))
-    took = time.perf_counter() - began
-    bench.connection.execute("VACUUM ANALYZE")
-    return took
-
-
-def compressed(bench: Bench) -> dict[str, float]:
-    """Return how many times smaller a chunk is under each alternative, and the whole table under ours."""
+def alternatives(bench: Bench) -> dict[str, float]:
+    """Return how many times smaller four days are under each way of compressing."""
     found = dict[str, float]()
-    statistics_of = (
-        "SELECT before_compression_total_bytes::float8 / after_compression_total_bytes "
-        "FROM hypertable_compression_stats(%s)"
-    )
-    week = (bench.end - timedelta(days=8), bench.end - timedelta(days=4))
+    days = (bench.end - timedelta(days=8), bench.end - timedelta(days=4))
     for name, (segments, order) in ALTERNATIVES.items():
-        bench.connection.execute(
-            "CREATE TABLE tried (LIKE meter_readings INCLUDING DEFAULTS, PRIMARY KEY (meter_id, reading_time))"
-        )
-        bench.connection.execute(
-            "SELECT create_hypertable('tried', 'reading_time', chunk_time_interval => interval '30 days')"
-        )
-        bench.connection.execute(
+        for statement in (
+            "CREATE TABLE tried (LIKE meter_readings INCLUDING DEFAULTS, PRIMARY KEY (meter_id, reading_time))",
+            "SELECT create_hypertable('tried', 'reading_time', chunk_time_interval => interval '30 days')",
             f"ALTER TABLE tried SET (timescaledb.compress, timescaledb.compress_segmentby = '{segments}', "
-            f"timescaledb.compress_orderby = '{order}')"
-        )
+            f"timescaledb.compress_orderby = '{order}')",
+        ):
+            bench.connection.execute(statement.encode())
         bench.connection.execute(
-            "INSERT INTO tried SELECT * FROM meter_readings WHERE reading_time BETWEEN %s AND %s", week
+            "INSERT INTO tried SELECT * FROM meter_readings WHERE reading_time BETWEEN %s AND %s", days
         )
         bench.connection.execute("SELECT compress_chunk(c) FROM show_chunks('tried') AS c")
-        found[name] = bench.one(statistics_of, "tried")
+        found[name] = bench.one(_RATIO, "tried")
         bench.connection.execute("DROP TABLE tried")
+    return found
+
+
+def compressed(bench: Bench) -> float:
+    """Compress all chunks older than a week, as the policy does; return how many times smaller they are."""
     began = time.perf_counter()
     bench.connection.execute(
-        "SELECT compress_chunk(c) FROM show_chunks('meter_readings', older_than => interval '7 days') AS c"
+        "SELECT compress_chunk(c, true) FROM show_chunks('meter_readings', older_than => interval '7 days') AS c"
     )
-    found["meter_readings, all chunks older than a week"] = bench.one(statistics_of, "meter_readings")
-    print(f"compressed in {time.perf_counter() - began:.0f} s")
+    click.echo(f"compressed in {time.perf_counter() - began:.0f} s")
     bench.connection.execute("VACUUM ANALYZE")
-    return found
+    return float(bench.one(_RATIO, "meter_readings"))
 
 
-def asked(bench: Bench) -> dict[str, dict[str, Any]]:
-    """Ask every question three times after a first one; return median and plan."""
-    meter, feeder = bench.one("SELECT max(meter_number) FROM smart_meters"), bench.one("SELECT min(name) FROM feeders")
-    found = dict[str, dict[str, Any]]()
-    for name, question in QUESTIONS.items():
-        statement = question.format(
-            meter=f"'{meter}'", feeder=f"'{feeder}'", now=f"timestamptz '{bench.end.isoformat()}'"
-        )
-        took = list[float]()
-        for _ in range(4):
-            began = time.perf_counter()
-            rows = len(bench.connection.execute(statement.encode()).fetchall())
-            took.append(time.perf_counter() - began)
-        plan = bench.connection.execute(f"EXPLAIN (ANALYZE, COSTS OFF, SUMMARY) {statement}".encode()).fetchall()
-        found[name] = {"median_ms": 1e3 * statistics.median(took[1:]), "first_ms": 1e3 * took[0], "rows": rows,
-                       "plan": [line for (line,) in plan]}  # fmt: skip
-        print(
-            f"{name:48} {found[name]['median_ms']:8.1f} ms  ({found[name]['first_ms']:.0f} ms at first, {rows:,} rows)"
-        )
-    return found
+def sizes(bench: Bench) -> dict[str, int]:
+    """Return the bytes of the database and of its largest tables, indexes included."""
+    found = {"database": bench.one("SELECT pg_database_size(current_database())")}
+    if bench.timescale:
+        found["meter_readings"] = bench.one("SELECT hypertable_size('meter_readings')")
+        found["element_totals"] = bench.one("SELECT pg_total_relation_size('element_totals')")
+        return found
+    return found | dict(bench.connection.execute(_SIZES.encode()).fetchall())
 
 
-def main() -> None:
-    """Measure, print, and write the report."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--database-url", required=True, help="any database of the server; its role may create some")
-    arguments.add_argument("--rows", type=int, default=5_000_000)
-    arguments.add_argument("--meters", type=int, default=0, help="by default as many as make 50 days")
-    arguments.add_argument("--report", type=Path, default=Path("report-storage.json"))
-    given = arguments.parse_args()
-    meters = given.meters or max(100, given.rows // 4_800)
-    with prepared(given.database_url, meters, given.rows) as bench:
-        grid = Grid.build(meters, SEED)
-        fleet, keys = Fleet(grid, SEED), register(bench, grid)
-        report: dict[str, Any] = {"timescaledb": bench.timescale, "meters": meters, "rows": meters * bench.steps}
-        print(
-            f"{'TimescaleDB' if bench.timescale else 'plain PostgreSQL'}: {report['rows']:,} rows of {meters:,} meters"
-        )
-        report["copy_ratio"] = side_by_side(bench, fleet, keys)
-        print(f"COPY in pieces takes {report['copy_ratio']:.2f} times as long as into one table")
-        report["rows_per_s"] = fill(bench, fleet, keys)
-        print(f"filled at {report['rows_per_s']:,.0f} rows/s")
-        report["totals_s"] = sum_up(bench)
-        print(f"totals in {report['totals_s']:.0f} s")
-        if bench.timescale:
-            report["compression"] = compressed(bench)
-            for name, ratio in report["compression"].items():
-                print(f"{name:48} {ratio:8.1f} times smaller")
-        report["questions"] = asked(bench)
-    given.report.write_text(json.dumps(report, indent=2) + "\n")
+def measured(bench: Bench, *, compare: bool) -> dict[str, Any]:
+    """Fill, sum up, compress and ask; say so, and return what came of it."""
+    report: dict[str, Any] = {"timescaledb": bench.timescale, "meters": bench.meters, "rows": bench.rows}
+    report["version"] = bench.one("SELECT version()")
+    click.echo(
+        f"{'TimescaleDB' if bench.timescale else 'plain PostgreSQL'}: {bench.rows:,} rows of {bench.meters:,} meters"
+    )
+    if compare and not bench.one("SELECT done FROM bench_run"):
+        report["copy_ratio"] = side_by_side(bench)
+        click.echo(f"COPY in pieces takes {report['copy_ratio']:.2f} times as long as into one table")
+    report["rows_per_s"] = fill(bench)
+    click.echo(f"filled at {report['rows_per_s']:,.0f} rows/s")
+    report["elements_s"] = merge_up(bench)
+    report["windows"] = bench.one("SELECT count(*) FROM element_totals")
+    click.echo(f"{report['windows']:,} windows of elements in {report['elements_s']:.0f} s")
+    report["totals_s"] = sum_up(bench)
+    click.echo(f"totals in {report['totals_s']:.0f} s")
+    if bench.timescale:
+        if compare:
+            report["alternatives"] = alternatives(bench)
+            for name, ratio in report["alternatives"].items():
+                click.echo(f"{name:48} {ratio:8.1f} times smaller")
+        report["compression"] = compressed(bench)
+        click.echo(f"chunks older than a week are {report['compression']:.1f} times smaller")
+    report["bytes"] = sizes(bench)
+    for name, count in report["bytes"].items():
+        click.echo(f"{name:32} {count / 1e9:8.2f} GB")
+    answers = asked(bench)
+    report["questions"] = [answer.as_json() for answer in answers]
+    click.echo(table(answers))
+    slow = [answer.question for answer in answers if answer.median_ms >= MOST_MS]
+    click.echo(f"{len(answers)} questions, {len(slow)} of them not within {MOST_MS:.0f} ms")
+    for name in slow:
+        click.echo(f"too slow: {name}")
+    return report
+
+
+@click.command()
+@click.option("--database-url", required=True, help="Any database of the server; its role may create some.")
+@click.option(
+    "--rows", default=5_000_000, show_default=True, help="Readings, of fifty days of as many meters as it takes."
+)
+@click.option("--meters", default=0, help="Of the fleet; by default as many as make fifty days.")
+@click.option("--window-days", default=1_000, help="Sum up windows of elements of so many of the last days only.")
+@click.option("--keep", is_flag=True, help="Leave the database, and go on with one that was left.")
+@click.option("--compare", is_flag=True, help="Hold ways of compressing, and pieces and one table, against each other.")
+@click.option("--report", type=click.Path(path_type=Path), default=Path("report-storage.json"), show_default=True)
+def main(database_url: str, rows: int, meters: int, window_days: int, keep: bool, compare: bool, report: Path) -> None:
+    """Measure, print, and write the report with every plan."""
+    meters = meters or max(100, round(rows / (_DAYS * STEPS_A_DAY)))
+    days = max(2, round(rows / (meters * STEPS_A_DAY)))
+    with prepared(database_url, meters, days, window_days, keep=keep) as bench:
+        found = measured(bench, compare=compare)
+    report.write_text(json.dumps(found, indent=2) + "\n")
 
 
 if __name__ == "__main__":
