@@ -1,11 +1,13 @@
 """What a filled database is asked: the questions of people, and every query of every panel, as Grafana would ask it."""
 
+import os
 import re
 import statistics
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from panels.board import Dashboard
@@ -46,9 +48,6 @@ QUESTIONS = {
     ),
 }
 _SINCE = re.compile(r"now-(\d+)([hd])")
-_NODE = re.compile(
-    r"(?:->  )?((?:Parallel |Custom )?[A-Z]\w+(?: \w+)*(?: Scan| Join| Loop)[\w ]*?)(?: using \w+)?(?: on (\w+))?  ?\("
-)
 
 
 @dataclass(frozen=True)
@@ -58,6 +57,8 @@ class Answer:
     Attributes:
         question: its name.
         median_ms: of three times [ms].
+        cpu_ms: what it costs the server's process, without parallel workers [ms]; NaN where that runs elsewhere. On a
+            machine that is not ours alone this is what can be compared.
         first_ms: the time before these [ms].
         rows: how many came.
         plan: of EXPLAIN (ANALYZE, BUFFERS).
@@ -65,6 +66,7 @@ class Answer:
 
     question: str
     median_ms: float
+    cpu_ms: float
     first_ms: float
     rows: int
     plan: list[str]
@@ -111,23 +113,36 @@ def written(bench: Bench, board: Dashboard, sql: str, meter: str) -> str:
 
 def asked(bench: Bench) -> list[Answer]:
     """Ask every question three times after a first one, and then for its plan."""
+    bench.connection.execute("SET max_parallel_workers_per_gather = 0")
     found = []
     for name, statement in questions(bench):
-        took = list[float]()
+        took, cpu = list[float](), list[float]()
         for _ in range(4):
-            began = time.perf_counter()
+            began, used = time.perf_counter(), _cpu_ms(bench)
             rows = len(bench.connection.execute(statement.encode()).fetchall())
             took.append(1e3 * (time.perf_counter() - began))
+            cpu.append(_cpu_ms(bench) - used)
         plan = bench.connection.execute(f"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF) {statement}".encode()).fetchall()
-        found.append(Answer(name, statistics.median(took[1:]), took[0], rows, [line for (line,) in plan]))
+        times = statistics.median(took[1:]), statistics.mean(cpu[1:]), took[0]
+        found.append(Answer(name, *times, rows, [line for (line,) in plan]))
     return found
+
+
+def _cpu_ms(bench: Bench) -> float:
+    """Return how much of a processor the connection's process has used so far [ms]."""
+    try:
+        said = Path(f"/proc/{bench.connection.info.backend_pid}/stat").read_text()
+    except OSError:
+        return float("nan")
+    user, system = said.rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) * 1e3 / os.sysconf("SC_CLK_TCK")
 
 
 def table(answers: list[Answer]) -> str:
     """Return one line per question, slowest first."""
-    lines = ["| question | ms | at first | rows | reads |", "|---|---|---|---|---|"]
+    lines = ["| question | ms | ms of CPU | at first | rows | reads |", "|---|---|---|---|---|---|"]
     lines += [
-        f"| {of.question} | {of.median_ms:,.1f} | {of.first_ms:,.0f} | {of.rows:,} | {of.scans} |"
+        f"| {of.question} | {of.median_ms:,.1f} | {of.cpu_ms:,.0f} | {of.first_ms:,.0f} | {of.rows:,} | {of.scans} |"
         for of in sorted(answers, key=lambda of: -of.median_ms)
     ]
     return "\n".join(lines)
