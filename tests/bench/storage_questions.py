@@ -15,7 +15,7 @@ from tests import grafana
 from tests.bench.storage_fill import Bench
 
 MOST_MS = 500.0
-#: Questions of people; `now`, `meter` and `feeder` are filled in.
+#: Questions of people; `now`, `meter`, its `key` and `feeder` are filled in.
 QUESTIONS = {
     "newest reading of a meter": "SELECT * FROM meter_latest WHERE meter_number = {meter}",
     "newest reading of every meter": "SELECT meter_number, reading_time, consumption_kwh FROM meter_latest",
@@ -23,14 +23,13 @@ QUESTIONS = {
         "SELECT * FROM resample({meter}, {now} - interval '7 days', {now}, '1 hour', 'best', 'interpolate')"
     ),
     "a meter's last 30 days by hour": (
-        "SELECT * FROM meter_hours WHERE meter_number = {meter} AND hour >= {now} - interval '30 days' ORDER BY hour"
+        "SELECT * FROM meter_hours WHERE meter_id = {key} AND hour >= {now} - interval '30 days' ORDER BY hour"
     ),
-    "a meter's days": "SELECT * FROM meter_days WHERE meter_number = {meter} ORDER BY day",
-    "a meter's months": "SELECT * FROM meter_months WHERE meter_number = {meter} ORDER BY month",
+    "a meter's days": "SELECT * FROM meter_days WHERE meter_id = {key} ORDER BY day",
+    "a meter's months": "SELECT * FROM meter_months WHERE meter_id = {key} ORDER BY month",
     "load of a feeder by hour, last week": (
-        "SELECT h.hour, sum(h.energy_kwh) FROM meter_hours h JOIN smart_meters m USING (meter_id) "
-        "JOIN transformers t USING (transformer_id) JOIN feeders f USING (feeder_id) "
-        "WHERE f.name = {feeder} AND h.hour >= {now} - interval '7 days' GROUP BY 1 ORDER BY 1"
+        "SELECT window_start, energy_kwh FROM element_windows WHERE element = 'feeder/' || {feeder} "
+        "AND window_s = 3600 AND customer_class IS NULL AND window_start >= {now} - interval '7 days' ORDER BY 1"
     ),
     "load of all by hour, last day": (
         "SELECT starts_at, sum(energy_uwh) / 1e12 FROM meter_hour_totals WHERE starts_at >= {now} - interval '1 day' "
@@ -91,11 +90,11 @@ def questions(bench: Bench) -> Iterator[tuple[str, str]]:
     """Yield each question with its SQL: those of people first, then panels over the time that each board shows."""
     meter = bench.one("SELECT meter_number FROM smart_meters ORDER BY 1 OFFSET %s", bench.meters // 2)
     feeder = bench.one("SELECT min(name) FROM feeders")
+    # With TimescaleDB a join with what has the number would go through the totals of all meters.
+    key = f"(SELECT meter_id FROM smart_meters WHERE meter_number = '{meter}')"
     for name, question in QUESTIONS.items():
-        yield (
-            name,
-            question.format(meter=f"'{meter}'", feeder=f"'{feeder}'", now=f"timestamptz '{bench.end.isoformat()}'"),
-        )
+        now = f"timestamptz '{bench.end.isoformat()}'"
+        yield name, question.format(meter=f"'{meter}'", key=key, feeder=f"'{feeder}'", now=now)
     for board, panel in grafana.sql_panels():
         yield f"{board.name}: {panel.title}", written(bench, board, panel.sql, meter)
 
