@@ -151,3 +151,103 @@ def test_totals_tell_the_mix_of_qualities(database: psycopg.Connection) -> None:
         "WHERE meter_number = 'M1'"
     ).fetchall()
     assert found == [(5, 2, 1, 1, 1, 65.0, 13.0)]
+
+
+def newest(database: psycopg.Connection, meter: str, quality: str) -> list[tuple[Any, ...]]:
+    return database.execute(
+        "SELECT reading_time, consumption_kwh, quality_flag::text, kind FROM latest_value(%s, %s)", (meter, quality)
+    ).fetchall()
+
+
+def add(database: psycopg.Connection, meter: int, at: datetime, energy: float, flag: str) -> None:
+    database.execute("SELECT add_readings_partitions(ARRAY[%s])", (at,))
+    database.execute(
+        "INSERT INTO meter_readings (meter_id, reading_time, consumption_kwh, demand_kw, voltage, quality_flag, "
+        "source_partition, source_offset, arrived_at) VALUES (%s, %s, %s, %s, 230, %s, 0, 0, now())",
+        (meter, at, energy, energy, flag),
+    )
+
+
+def test_the_newest_value_of_each_quality(database: psycopg.Connection) -> None:
+    before = (NOON + 6 * HOUR, 8.0, "normal", "reading")
+    for quality in ("best", "actual", "all"):
+        assert newest(database, "M1", quality) == [before]
+    add(database, 1, NOON + 7 * HOUR, 99.0, "rejected")
+    assert newest(database, "M1", "best") == newest(database, "M1", "actual") == [before]
+    assert newest(database, "M1", "all") == [(NOON + 7 * HOUR, 99.0, "rejected", "reading")]
+    database.execute(
+        "INSERT INTO vee_values (meter_id, reading_time, version, kind, over_reading, consumption_kwh, quality_flag, "
+        "rule_set, method, nem12_quality, espi_quality, author, reason) "
+        "VALUES (1, %s, 1, 'estimate', false, 7.0, 'estimated', 1, '', 'E', 1, 'a', 'b')",
+        (NOON + 7 * HOUR,),
+    )
+    assert newest(database, "M1", "best") == [(NOON + 7 * HOUR, 7.0, "estimated", "estimate")]
+    assert newest(database, "M1", "actual") == [before]
+
+
+@pytest.mark.parametrize("days", [20, 400])
+def test_a_value_of_a_quality_is_found_however_old_it_is(database: psycopg.Connection, days: int) -> None:
+    add(database, 2, NOON + timedelta(days=days), 99.0, "rejected")
+    assert newest(database, "M2", "actual") == [(NOON + 6 * HOUR, 80.0, "normal", "reading")]
+
+
+def test_a_meter_without_values_has_no_newest_one(database: psycopg.Connection) -> None:
+    assert newest(database, "M3", "all") == newest(database, "nobody", "best") == []
+
+
+@pytest.fixture
+def moved(database: psycopg.Connection) -> psycopg.Connection:
+    """Both meters at T1; the second has been at T2 since the fourth hour."""
+    database.execute("INSERT INTO transformers (name) VALUES ('T2')")
+    for meter, transformer, since in ((1, 1, NOON), (2, 1, NOON), (2, 2, NOON + 4 * HOUR)):
+        database.execute(
+            "INSERT INTO meter_moves (meter_id, valid_from, transformer_id, customer_class) "
+            "VALUES (%s, %s, %s, 'residential') ON CONFLICT (meter_id, valid_from) DO NOTHING",
+            (meter, since, transformer),
+        )
+    return database
+
+
+def loads(database: psycopg.Connection, element: str, *how: str) -> list[tuple[int, float | None]]:
+    quality, fill, step = (*how, *("best", "none", "1 hour")[len(how) :])
+    return database.execute(
+        "SELECT meters, energy_kwh FROM resample_element(%s, %s, %s, %s, %s, %s)",
+        (element, NOON, NOON + 8 * HOUR, step, quality, fill),
+    ).fetchall()
+
+
+@pytest.mark.parametrize(
+    ("element", "quality", "expected"),
+    [
+        ("transformer/T1", "best", [11.0, 1.5, 22.0, 3.0, None, 5.0, 8.0, None]),
+        ("transformer/T1", "actual", [11.0, 0.0, 0.0, None, None, 4.0, 8.0, None]),
+        ("transformer/T1", "all", [11.0, 550.0, 22.0, None, None, 4.0, 8.0, None]),
+        ("transformer/T2", "best", [None, None, None, None, None, 40.0, 80.0, None]),
+        ("grid", "best", [11.0, 1.5, 22.0, 3.0, None, 45.0, 88.0, None]),
+    ],
+)
+def test_an_element_in_even_steps_counts_meters_where_they_stood(
+    moved: psycopg.Connection, element: str, quality: str, expected: list[float | None]
+) -> None:
+    assert [energy for _, energy in loads(moved, element, quality)] == expected
+
+
+def test_steps_of_elements_are_filled_and_add_up_as_those_of_meters(moved: psycopg.Connection) -> None:
+    assert loads(moved, "transformer/T1", "best", "interpolate")[3:6] == [(1, 3.0), (0, 4.0), (1, 5.0)]
+    assert loads(moved, "transformer/T1", "best", "locf")[6:] == [(1, 8.0), (0, 8.0)]
+    assert loads(moved, "transformer/T1", "best", "none", "4 hours") == [(2, 37.5), (1, 13.0)]
+
+
+@pytest.mark.parametrize(
+    ("element", "how", "says"),
+    [
+        ("class/residential", ("best",), "element is class/residential"),
+        ("grid", ("best", "guess"), "locf"),
+        ("grid", ("best", "none", "30 min"), "whole hours"),
+    ],
+)
+def test_what_cannot_be_asked_of_an_element_is_said(
+    moved: psycopg.Connection, element: str, how: tuple[str, ...], says: str
+) -> None:
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match=says):
+        loads(moved, element, *how)
