@@ -33,11 +33,13 @@ from simulators.grid import Grid
 from simulators.labels import moment
 from simulators.local_time import DAY_S
 from simulators.profile import MarketProfile, Profile, load_profile
-from simulators.registry import registry
+from simulators.registry import registry, transformer_registry
 from simulators.schedule import Window, schedule
 from simulators.shipment import Shipment
+from simulators.transformers import TransformerMeters
 from sinks.alert_ledger import AlertLedger
 from sinks.alert_outbox import AlertOutbox
+from sinks.grid_physics_outbox import GridPhysicsOutbox
 from sinks.memory import MemoryLatest
 from sinks.migrations import migrate
 from sinks.missing_outbox import MissingOutbox
@@ -121,6 +123,7 @@ async def fill(url: str, until: datetime) -> None:
     await handed_on(url)
     await _gaps(url, rules)
     await _outages(url)
+    await _physics(url)
     await _alerts(url, until)
     await catch_up(url, 0)
     with psycopg.connect(url, autocommit=True) as connection:
@@ -147,10 +150,12 @@ async def _fleet(url: str, until: datetime) -> None:
     faults = schedule(_fewer(load_profile("showcase")), grid, SEED, faulty)
     fleet = Fleet(grid, SEED, faults=faults)
     store = TimescaleStore(url, lateness_s=_LATENESS_S)
-    await store.register(_entries(registry(grid, faults).to_pylist()))
+    customers, own = registry(grid, faults), transformer_registry(grid)
+    await store.register(_entries(customers.to_pylist() + own.to_pylist()))
     flow = PartitionFlow(METERS_RAW.name, 0, MeterState(), _NO_OFFSETS, Limits(), Judging())
     lane = _lane(METERS_RAW.name, flow, effects, store, described_by(store))
-    dispatcher = Dispatcher(fleet, cohorts(fleet, _INTERVAL_S), Timing(45.0, together=True))
+    timing = Timing(45.0, together=True)
+    dispatcher = Dispatcher(fleet, cohorts(fleet, _INTERVAL_S), timing, TransformerMeters(fleet))
     sent = (Shipment.of(part) for part in dispatcher.run(end_s - DAYS * DAY_S, end_s, 50_000))
     await _work(lane, _records(_unheard(part, until) for part in sent))
     await store.keep_rejected(lane.outbox.rejected)
@@ -243,6 +248,20 @@ async def _outages(url: str) -> None:
     while await outbox.hand_on(_nowhere):
         pass
     await outbox.close()
+
+
+async def _physics(url: str) -> None:
+    settings = Settings().grid
+    outbox = GridPhysicsOutbox(url, settings.loading, settings.balance, settings.imbalance)
+    while await _hours_due(url):
+        await outbox.hand_on(_nowhere)
+    await outbox.hand_on(_nowhere)
+    await outbox.close()
+
+
+async def _hours_due(url: str) -> bool:
+    async with await psycopg.AsyncConnection.connect(url) as connection:
+        return await (await connection.execute("SELECT FROM transformer_hours_due LIMIT 1")).fetchone() is not None
 
 
 async def _gaps(url: str, rules: RuleSet) -> None:
