@@ -1,9 +1,13 @@
 """How long to wait before the next attempt, or before the next piece of work that others go before."""
 
+import asyncio
 import random
+from collections.abc import Callable
 
 #: While others wait, a twentieth of the time goes into work that can wait.
 _PAUSE_PER_WORK = 19.0
+#: How often work that rests looks whether others still wait [s].
+_LOOK_S = 1.0
 
 
 class Backoff:
@@ -29,6 +33,16 @@ class Backoff:
         self._next_s = self._first_s
 
 
-def pause_while_busy_s(took_s: float) -> float:
-    """Return how long work that has just taken so long is to rest while others wait [s]."""
-    return _PAUSE_PER_WORK * took_s
+async def rest(least_s: float, took_s: float, busy: Callable[[], bool]) -> None:
+    """Rest after work, and for longer while others wait; once they no longer do, the work goes on.
+
+    Args:
+        least_s: rest for so long in any case [s].
+        took_s: what the work has just taken [s].
+        busy: whether others wait.
+    """
+    await asyncio.sleep(least_s)
+    rested_s = least_s
+    while rested_s < _PAUSE_PER_WORK * took_s and busy():
+        await asyncio.sleep(_LOOK_S)
+        rested_s += _LOOK_S

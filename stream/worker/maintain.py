@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from schemas.errors import ServiceUnavailable
-from stream.backoff import Backoff, pause_while_busy_s
+from stream.backoff import Backoff, rest
 
 #: A failure is told no more often [s].
 _FAILED_S = 300.0
@@ -30,7 +30,7 @@ async def again_and_again(work: Callable[[], Awaitable[list[str]]], pause_s: flo
             for done in await work():
                 _log.info("upkeep", done=done)
             backoff.reset()
-            await asyncio.sleep(max(pause_s, pause_while_busy_s(time.monotonic() - began) if busy() else 0.0))
+            await rest(pause_s, time.monotonic() - began, busy)
         except ServiceUnavailable:
             # The deliverer meets the same absence and says so.
             await asyncio.sleep(backoff.next_s())

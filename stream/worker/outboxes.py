@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from schemas.errors import ServiceUnavailable
 from sinks.outbox import Outbox
-from stream.backoff import Backoff, pause_while_busy_s
+from stream.backoff import Backoff, rest
 from stream.outage import Outage
 from stream.worker.producer import KafkaProducer, Outgoing
 
@@ -52,12 +52,11 @@ class OutboxPublisher(Generic[M]):
         backoff = Backoff()
         while True:
             try:
-                began, busy = time.monotonic(), False
-                while not busy and await self._outbox.hand_on(self._send):
-                    backoff.reset()
-                    busy = self._busy()
-                took_s = time.monotonic() - began
-                await asyncio.sleep(max(_PAUSE_S, pause_while_busy_s(took_s) if busy else 0.0))
+                began = time.monotonic()
+                more = await self._outbox.hand_on(self._send)
+                backoff.reset()
+                if not more or self._busy():
+                    await rest(_PAUSE_S, time.monotonic() - began, self._busy)
             except ServiceUnavailable:
                 # The deliverer meets the same absence and says so.
                 await asyncio.sleep(backoff.next_s())

@@ -48,5 +48,31 @@ async def test_a_portion_a_pause_while_something_else_goes_first(monkeypatch: py
     assert await left(Outbox(10), monkeypatch, busy=True, pauses=3) == 7
 
 
+async def test_what_was_handed_on_before_others_waited_does_not_count_for_the_pause(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After ten minutes of work it rested for three hours, and went on resting when nobody waited any more."""
+    clock, slept = [0.0], list[float]()
+
+    class Slow(Outbox):
+        async def hand_on(self, send: Any) -> int:
+            clock[0] += 10.0
+            return await super().hand_on(send)
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        clock[0] += seconds
+        if not outbox.portions:
+            raise asyncio.CancelledError
+
+    outbox = Slow(60)
+    monkeypatch.setattr("stream.worker.outboxes.asyncio.sleep", sleep)
+    monkeypatch.setattr("stream.worker.outboxes.time.monotonic", lambda: clock[0])
+    publisher = OutboxPublisher[Any](None, outbox, "t", str, lambda: 500.0 < clock[0] < 550.0)  # type: ignore[arg-type]
+    with pytest.raises(asyncio.CancelledError):
+        await publisher.run()
+    assert sum(slept) < 50.0
+
+
 async def test_an_absence_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     assert await left(Outbox(10, away=2), monkeypatch, busy=False, pauses=3) == 0
