@@ -121,9 +121,9 @@ def _disturbed(count: int, meters: int, rng: np.random.Generator) -> np.ndarray:
     return which[np.argsort(np.r_[place, again], kind="stable")]
 
 
-def portions(run: Run) -> Iterator[ReadingBatch]:
-    for start in range(0, len(run.sent), _PORTION):
-        part = run.readings.iloc[run.sent[start : start + _PORTION]]
+def portions(run: Run, sent: np.ndarray) -> Iterator[ReadingBatch]:
+    for start in range(0, len(sent), _PORTION):
+        part = run.readings.iloc[sent[start : start + _PORTION]]
         yield ReadingBatch.from_columns(
             meter_number=pa.array(part["meter"].to_list()),
             reading_time=part["time"].dt.tz_localize(None).to_numpy().astype("datetime64[us]").astype(np.int64),
@@ -132,11 +132,11 @@ def portions(run: Run) -> Iterator[ReadingBatch]:
         )
 
 
-def send(kafka_url: str, run: Run) -> None:
-    """Produce all of it at an even pace, each meter to its partition."""
+def send(kafka_url: str, run: Run, positions: np.ndarray) -> None:
+    """Produce some of it at an even pace, each meter to its partition."""
     producer = Producer({"bootstrap.servers": bootstrap_servers(kafka_url), "enable.idempotence": True})
     count, began, sent = partition_count(kafka_url, METERS_RAW.name), time.monotonic(), 0
-    for batch in portions(run):
+    for batch in portions(run, positions):
         partition = partition_of(batch.meter_number, count)
         for number in np.unique(partition).tolist():
             value = arrow_codec.write(batch.take(np.flatnonzero(partition == number)))
@@ -207,14 +207,17 @@ def run(own_stack: LocalStack) -> Run:
     with EngineProcess("run worker", own_stack.directory, **settings) as worker:
         worker.wait_ready()
         register(own_stack, run.town)
-        feeding = threading.Thread(target=send, args=(endpoints.kafka_url, run))
-        feeding.start()
-        for share in (0.25, 0.6):
+        # What comes after a kill is sent after it: no worker is so fast that it has everything by then.
+        *parts, rest = np.split(run.sent, [round(share * len(run.sent)) for share in (0.5, 0.9)])
+        for part, share in zip(parts, (0.25, 0.6), strict=True):
+            feeding = threading.Thread(target=send, args=(endpoints.kafka_url, run, part))
+            feeding.start()
             wait_until(own_stack, _STORED, round(share * len(run.readings)), 300)
             worker.kill()
             assert query(own_stack, _STORED)[0][0] < len(run.readings)
             worker.start()
-        feeding.join()
+            feeding.join()
+        send(endpoints.kafka_url, run, rest)
         wait_until(own_stack, _STORED, len(run.readings), 300)
         settle(own_stack, run)
     told = query(own_stack, "SELECT count(*), count(*) FILTER (WHERE revision > 0), max(revision) FROM element_totals")
