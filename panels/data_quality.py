@@ -20,11 +20,11 @@ DASHBOARD = Dashboard(
             "Readings by flag",
             Look.BARS,
             "By hour; normal ones are left out.",
-            sql=f"""SELECT h.hour AS time, sum(h.monitoring) AS monitoring, sum(h.warning) AS warning,
+            sql=f"""SELECT h.starts_at AS time, sum(h.monitoring) AS monitoring, sum(h.warning) AS warning,
        sum(h.anomaly) AS anomaly, sum(h.missing) AS missing, sum(h.estimated) AS estimated, sum(h.edited) AS edited,
        sum(h.rejected) AS rejected
-FROM meter_hours h JOIN {METERS} USING (meter_id)
-WHERE $__timeFilter(h.hour)
+FROM meter_hour_totals h JOIN {METERS} USING (meter_id)
+WHERE $__timeFilter(h.starts_at)
 GROUP BY 1 ORDER BY 1""",
         ),
         Panel(

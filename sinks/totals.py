@@ -25,7 +25,8 @@ WITH missing AS (SELECT DISTINCT timezone FROM region_clocks EXCEPT SELECT timez
 SELECT add_total_clock(timezone), timezone FROM missing
 """
 _AGGREGATES = """
-SELECT c.view_name, j.job_id IS NOT NULL, j.config ->> 'start_offset'
+SELECT c.view_name, j.job_id IS NOT NULL, j.config ->> 'start_offset',
+       j.config ->> 'refresh_newest_first' = 'false'
 FROM timescaledb_information.continuous_aggregates c
 LEFT JOIN timescaledb_information.jobs j ON j.proc_name = 'policy_refresh_continuous_aggregate'
     AND (j.hypertable_schema, j.hypertable_name) IN
@@ -75,8 +76,8 @@ async def _policies(connection: psycopg.AsyncConnection, readings_days: int) -> 
     """Have every aggregate refreshed, as far back as late readings may come."""
     wanted = f"{max(readings_days, _LEAST_DAYS)} days" if readings_days else None
     done = list[str]()
-    for name, exists, found in await (await connection.execute(_AGGREGATES)).fetchall():
-        if exists and found == wanted:
+    for name, exists, found, in_order in await (await connection.execute(_AGGREGATES)).fetchall():
+        if exists and found == wanted and in_order:
             continue
         async with connection.transaction():
             if exists:
@@ -84,8 +85,10 @@ async def _policies(connection: psycopg.AsyncConnection, readings_days: int) -> 
             since = sql.SQL("NULL") if wanted is None else sql.SQL("interval {}").format(sql.Literal(wanted))
             await connection.execute(
                 sql.SQL(
+                    # TimescaleDB (2.20 and later) would begin with the newest. What is not summed up yet would then be
+                    # nowhere: views read the readings only from where the aggregate ends.
                     "SELECT add_continuous_aggregate_policy({}, start_offset => {}, end_offset => interval '1 hour', "
-                    "schedule_interval => interval '10 minutes')"
+                    "schedule_interval => interval '10 minutes', refresh_newest_first => false)"
                 ).format(sql.Literal(name), since)
             )
         done.append(f"{name}: refreshed as far back as {wanted or 'there are readings'} now")

@@ -103,7 +103,8 @@ def compressed(bench: Bench) -> float:
     )
     click.echo(f"compressed in {time.perf_counter() - began:.0f} s")
     bench.connection.execute("VACUUM ANALYZE")
-    return float(bench.one(_RATIO, "meter_readings"))
+    ratio = bench.one(_RATIO, "meter_readings")
+    return float("nan") if ratio is None else float(ratio)
 
 
 def sizes(bench: Bench) -> dict[str, int]:

@@ -1,5 +1,6 @@
 """Questions that take a quality: best, actual and all, in even steps, by day, and who used most."""
 
+import random
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -159,7 +160,7 @@ def newest(database: psycopg.Connection, meter: str, quality: str) -> list[tuple
     ).fetchall()
 
 
-def add(database: psycopg.Connection, meter: int, at: datetime, energy: float, flag: str) -> None:
+def add(database: psycopg.Connection, meter: int, at: datetime, energy: float | None, flag: str) -> None:
     database.execute("SELECT add_readings_partitions(ARRAY[%s])", (at,))
     database.execute(
         "INSERT INTO meter_readings (meter_id, reading_time, consumption_kwh, demand_kw, voltage, quality_flag, "
@@ -251,3 +252,40 @@ def test_what_cannot_be_asked_of_an_element_is_said(
 ) -> None:
     with pytest.raises(psycopg.errors.InvalidParameterValue, match=says):
         loads(moved, element, *how)
+
+
+def test_corrections_are_what_the_best_values_differ_by(database: psycopg.Connection) -> None:
+    """Of readings good, rejected, without energy or not there, under one decision or several of every kind."""
+    dice = random.Random(3)
+    for hours in range(200):
+        at = NOON + timedelta(days=2, hours=hours)
+        if dice.random() < 0.7:
+            energy = None if dice.random() < 0.3 else float(dice.randrange(1_000))
+            add(database, 1, at, energy, dice.choice(["normal", "rejected", "estimated"]))
+            if dice.random() < 0.5:
+                database.execute(
+                    "UPDATE meter_readings SET export_kwh = 1 WHERE meter_id = 1 AND reading_time = %s", (at,)
+                )
+        for version in range(1, dice.randrange(1, 4)):
+            kind = dice.choice(["estimate", "edit", "accept", "reject", "rerun"])
+            value = None if kind == "reject" or dice.random() < 0.2 else float(dice.randrange(1_000))
+            database.execute(
+                "INSERT INTO vee_values (meter_id, reading_time, version, kind, over_reading, consumption_kwh, "
+                "quality_flag, rule_set, method, nem12_quality, espi_quality, author, reason) "
+                "VALUES (1, %s, %s, %s, %s, %s, 'estimated', 1, '', 'E', 1, 'a', 'b')",
+                (at, version, kind, dice.random() < 0.5, value),
+            )
+    wanted = database.execute(
+        "SELECT b.meter_id, b.reading_time, coalesce(b.consumption_kwh, 0) - coalesce(r.consumption_kwh, 0) "
+        "FROM best_values b LEFT JOIN meter_readings r ON r.meter_id = b.meter_id "
+        "AND r.reading_time = b.reading_time AND r.quality_flag <> 'rejected' "
+        "WHERE EXISTS (SELECT FROM vee_values v WHERE v.meter_id = b.meter_id AND v.reading_time = b.reading_time) "
+        "AND b.reading_time >= %s ORDER BY 2",
+        (NOON + timedelta(days=2),),
+    ).fetchall()
+    found = database.execute(
+        "SELECT meter_id, reading_time, (correction_uwh / 1e9)::float8 FROM energy_corrections(%s, %s) ORDER BY 2",
+        (NOON + timedelta(days=2), NOON + timedelta(days=12)),
+    ).fetchall()
+    assert len(wanted) > 100
+    assert found == wanted

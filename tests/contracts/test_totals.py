@@ -213,6 +213,25 @@ async def test_aggregates_are_refreshed_as_far_back_as_readings_may_come(feed: F
     first = await catch_up(empty, 731)
     assert "days by the clock of Australia/Adelaide" in first
     assert "meter_hour_totals: refreshed as far back as 731 days now" in first
+    with psycopg.connect(empty) as connection:
+        newest_first = connection.execute(
+            "SELECT DISTINCT config ->> 'refresh_newest_first' FROM timescaledb_information.jobs "
+            "WHERE proc_name = 'policy_refresh_continuous_aggregate'"
+        ).fetchall()
+    assert newest_first == [("false",)]
     assert await catch_up(empty, 731) == []
     assert len(await catch_up(empty, 0)) == 1 + len(CLOCKS)
     assert await catch_up(empty, 0) == []
+
+
+@pytest.mark.timescale
+@pytest.mark.usefixtures("only_timescale")
+async def test_days_ask_once_how_far_they_were_refreshed(feed: Feed, empty: str) -> None:
+    """Asked for every row it took ten times as long as the rows."""
+    await write(feed, readings(), 0)
+    await catch_up(empty, 0)
+    refresh(empty)
+    with psycopg.connect(empty) as connection:
+        plan = connection.execute("EXPLAIN SELECT sum(readings) FROM meter_day_totals").fetchall()
+    assert any("_materialized_hypertable" in line for (line,) in plan)
+    assert not [line for (line,) in plan if "cagg_watermark" in line]
