@@ -15,6 +15,7 @@ KIND_OF = {
     Anomaly.FLATLINE: AlertKind.FLATLINE,
     Anomaly.REGISTER_MISMATCH: AlertKind.REGISTER_MISMATCH,
     Anomaly.OVERHEATING: AlertKind.OVERHEATING,
+    Anomaly.LONGER_RUNS: AlertKind.PATTERN_CHANGE,
 }
 
 #: Signals that are told in volts; the others in kilowatt-hours.

@@ -28,6 +28,7 @@ _SAYS = {
     Anomaly.FLATLINE: "shows {measured:.3f} kWh again and again",
     Anomaly.REGISTER_MISMATCH: "reports {measured:.3f} kWh, which is not what its register counted",
     Anomaly.OVERHEATING: "is warmer than usual while it reports {measured:.3f} kWh",
+    Anomaly.LONGER_RUNS: "is above its average for longer each time than it used to be, now {measured:.3f} kWh again",
 }
 
 

@@ -51,7 +51,7 @@ class Judgement:
         z: float32[n], deviation of power from that [standard deviations]; NaN where not judged.
         volts_off: float32[n], deviation of voltage from the usual [V]; NaN where not judged.
         usual_voltage: float32[n], mean voltage of the meter before [V]; NaN where unknown.
-        rarity: float32[n, 11], share of the meter's readings whose signal is as high, in the order of SIGNALS; NaN
+        rarity: float32[n, 12], share of the meter's readings whose signal is as high, in the order of SIGNALS; NaN
             where nothing is known.
         severity: int8[n], 1 where something worth a warning begins, 2 where something critical does, 0 otherwise; what
             goes on is told once.

@@ -1,4 +1,4 @@
-"""The pass that judges readings one after another: usual interval, profile, rarity of eleven signals, what begins."""
+"""The pass that judges readings one after another: usual interval, profile, rarity of twelve signals, what begins."""
 
 import math
 from typing import NamedTuple
@@ -13,6 +13,7 @@ from processors.hours import hour_of_week
 from processors.judgement import Found, Judgement
 from processors.judging import Bounds
 from processors.learned import Learned, learned
+from processors.runs import rarity_of_sum
 from processors.signal_pass import Measures, signals
 from processors.signals import (
     FIRST_EXCESS,
@@ -23,7 +24,7 @@ from processors.signals import (
     SIGNALS,
     Anomaly,
 )
-from processors.state import NEVER_US, MeterState
+from processors.state import NEVER_US, TAILS, MeterState
 from processors.tails import follow, pace, rarity
 from schemas.layout import Floats, Ints, Mask, Positions
 from schemas.quality import ANOMALY, MONITORING
@@ -31,6 +32,7 @@ from schemas.readings import ReadingBatch
 
 _COUNT = len(SIGNALS)
 _SPIKE, _SWELL = SIGNALS.index(Anomaly.SPIKE), SIGNALS.index(Anomaly.SWELL)
+_LONGER_RUNS = SIGNALS.index(Anomaly.LONGER_RUNS)
 _LEAST_THRESHOLD, _LEAST_EXCESS = LEAST
 _DAY_S = 86_400.0
 _ANOMALY, _MONITORING = int(ANOMALY), int(MONITORING)
@@ -73,7 +75,7 @@ def judge_all(
         measures: what they measured.
         bounds: when a reading is unusual.
         found: what is said of each; filled in.
-        room: float64[3, 11], to work in.
+        room: float64[3, 12], to work in.
     """
     values, rare, decades = room[0], room[1], room[2]
     for at in range(len(rows)):
@@ -141,7 +143,7 @@ def _judge(
     found.z[at], found.volts_off[at] = z, values[_SWELL]
     learned.last_z[row], learned.last_volts_off[row] = z, values[_SWELL]
     known, usual_z = _weigh(learned, row, values, warm, rare)
-    score, anomalous = np.float32(np.nan), False
+    score, anomalous, of_runs = np.float32(np.nan), False, False
     if warm:
         stretch(learned, row, rare, decades, known, interval_s)
         # The rarest of several signals is no rarer than their number allows (Bonferroni).
@@ -149,11 +151,12 @@ def _judge(
         score = np.float32(_score_of(min(rare[rarest] * known, 1.0), interval_s, bounds.budget))
         high = power > bounds.times_average * average
         anomalous = bool(score >= np.float32(bounds.warning) and (rarest != _SPIKE or high))
+        of_runs = anomalous and rarest == _LONGER_RUNS
         for signal in range(_COUNT):
             found.rarity[at, signal] = rare[signal]
         found.expected_kwh[at], found.band_kwh[at] = expected * hours, usual_z * sigma * hours
     found.score[at] = score
-    found.severity[at] = _begins(learned, row, float(score), anomalous, bounds)
+    found.severity[at] = _begins(learned, row, float(score), anomalous, of_runs, bounds)
     if anomalous:
         found.flag[at] = _ANOMALY
     elif score >= np.float32(bounds.monitoring):
@@ -175,7 +178,7 @@ def _weigh(
     """
     step, weight = pace(learned.covered_s[row] / _DAY_S)
     new, known, usual_z = np.isnan(learned.tail_threshold[row, 0]), 0, 0.0
-    for signal in range(_COUNT):
+    for signal in range(TAILS):
         threshold = float(FIRST_THRESHOLD[signal] if new else learned.tail_threshold[row, signal])
         excess = float(FIRST_EXCESS[signal] if new else learned.tail_excess[row, signal])
         value = values[signal]
@@ -187,6 +190,11 @@ def _weigh(
             threshold, excess = follow(value, rare[signal], threshold, excess, step, weight)
             threshold, excess = max(threshold, _LEAST_THRESHOLD[signal]), max(excess, _LEAST_EXCESS[signal])
         learned.tail_threshold[row, signal], learned.tail_excess[row, signal] = threshold, excess
+    height = values[_LONGER_RUNS]
+    known += not np.isnan(height)
+    rare[_LONGER_RUNS] = 1.0
+    if height > 0.0:
+        rare[_LONGER_RUNS] = rarity_of_sum(height, math.exp(learned.run_log[row]) / learned.interval_s[row] + 1.0)
     return known, usual_z
 
 
@@ -206,11 +214,16 @@ def _score_of(share: float, interval_s: float, budget: float) -> float:  # pragm
 
 
 @part
-def _begins(learned: Learned, row: int, score: float, anomalous: bool, bounds: Bounds) -> int:  # pragma: no cover
+def _begins(
+    learned: Learned, row: int, score: float, anomalous: bool, of_runs: bool, bounds: Bounds
+) -> int:  # pragma: no cover
     """Return the severity of what begins with a reading, 0 where nothing does, or where it is going on already."""
     before, severity = learned.episode[row], 0
     if anomalous:
         severity = 2 if score >= np.float32(bounds.critical) else 1
+    if of_runs:  # which go on from one run to the next, however long the pause
+        before = max(before, learned.run_told[row])
+        learned.run_told[row] = max(learned.run_told[row], severity)
     quiet = not score >= np.float32(bounds.monitoring)
     learned.calm[row] = min(learned.calm[row] + 1, QUIET_READINGS) if quiet else 0
     learned.episode[row] = 0 if learned.calm[row] >= QUIET_READINGS else max(before, severity)

@@ -33,6 +33,11 @@ class Learned(NamedTuple):
     last_voltage: _F32
     last_register_kwh: Floats
     run_s: _F32
+    run_count: npt.NDArray[np.uint16]
+    run_log: _F32
+    run_spread: _F32
+    run_sum: _F32
+    run_told: _U8
     repeats: _U8
     change_share: _F32
     episode: _U8

@@ -1,4 +1,4 @@
-"""The part of the pass over readings that works the eleven signals out."""
+"""The part of the pass over readings that works the twelve signals out."""
 
 import math
 from typing import NamedTuple
@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from processors.compiled import own, part
 from processors.learned import Learned
+from processors.runs import longer
 from schemas.layout import Floats
 from schemas.readings import ReadingBatch
 
@@ -70,24 +71,26 @@ def signals(
         z: deviation from what is expected [standard deviations].
         interval_s: the meter's usual interval [s].
         on_time: whether the reading came one interval after the one before.
-        values: float64[11], where the signals go in the order of SIGNALS, NaN where a reading says nothing.
+        values: float64[12], where the signals go in the order of SIGNALS, NaN where a reading says nothing.
     """
-    voltage = measures.voltage[at]
+    voltage, register = measures.voltage[at], measures.register_kwh[at]
+    still = register == learned.last_register_kwh[row]
     level = _level(learned, row, z, interval_s)
     weight = min(interval_s / _VOLTAGE_S, 0.5)
     volts = _away(learned.usual_voltage, row, voltage, weight, _MOST_VOLTS)
+    before_s = learned.run_s[row]
     run_s = _run(learned, row, power > average, interval_s)
     long = math.log(abs(run_s) / interval_s + 1.0)
-    mismatch = _mismatch(
-        learned, row, measures.energy_kwh[at], measures.register_kwh[at], average * interval_s / 3_600.0
-    )
+    mismatch = _mismatch(learned, row, measures.energy_kwh[at], register, average * interval_s / 3_600.0)
     values[0], values[1] = z, -z
     values[2], values[3] = level, -level
     values[4], values[5] = volts, -volts
     values[6], values[7] = (long, 0.0) if run_s > 0 else (0.0, long)
-    values[8] = _repeats(learned, row, power, voltage)
+    values[8] = _repeats(learned, row, power, voltage, still)
     values[9] = mismatch if on_time else np.nan
     values[10] = _away(learned.usual_temperature_c, row, measures.temperature[at], weight, np.inf)
+    # After a gap nobody knows when a run ended.
+    values[11] = longer(learned, row, before_s, interval_s) if on_time and before_s > 0 and run_s < 0 else np.nan
 
 
 @part
@@ -123,8 +126,11 @@ def _run(learned: Learned, row: int, high: bool, interval_s: float) -> float:  #
 
 
 @part
-def _repeats(learned: Learned, row: int, power: float, voltage: float) -> float:  # pragma: no cover
-    """Return how often a reading was repeated; twice that with the voltage; NaN for a meter that always does."""
+def _repeats(learned: Learned, row: int, power: float, voltage: float, still: bool) -> float:  # pragma: no cover
+    """Return how often a reading was repeated; NaN for a meter that always does.
+
+    It counts twice with the voltage, and three times if the register stands still, too, although energy is used.
+    """
     measured, changes = not np.isnan(voltage), learned.change_share[row]
     same_voltage = np.float32(voltage) == learned.last_voltage[row] or not measured or power == 0
     same = np.float32(power) == learned.last_kw[row] and same_voltage
@@ -135,7 +141,9 @@ def _repeats(learned: Learned, row: int, power: float, voltage: float) -> float:
     learned.change_share[row] = changes + _CHANGE_WEIGHT * ((0.0 if same else 1.0) - changes)
     if not changes > _CHANGES:
         return np.nan
-    return repeats * (2.0 if measured and power > 0 else 1.0)
+    if not (measured and power > 0):
+        return repeats
+    return repeats * (3.0 if still else 2.0)
 
 
 @part

@@ -8,15 +8,15 @@ from processors.vee.memory import MEMORY
 from schemas.layout import Positions
 from schemas.meter_class import Codes
 
-#: Signals whose tails a meter learns, in the order of `processors.signals.SIGNALS`.
-SIGNALS = 11
+#: Signals whose tails a meter learns, the first of `processors.signals.SIGNALS`.
+TAILS = 11
 #: Those of them that may be habits, `processors.signals.OF_USE`.
 HABITS = 7
 
 #: Before any reading.
 NEVER_US = int(np.iinfo(np.int64).min)
 
-#: Column -> (type, values per meter, value of a new row). 822 bytes per meter in all.
+#: Column -> (type, values per meter, value of a new row). 837 bytes per meter in all.
 COLUMNS: Columns = {
     "last_time_us": ("i8", 1, NEVER_US),
     "interval_s": ("f4", 1, 0),
@@ -35,12 +35,17 @@ COLUMNS: Columns = {
     "last_voltage": ("f4", 1, np.nan),
     "last_register_kwh": ("f8", 1, np.nan),
     "run_s": ("f4", 1, 0),
+    "run_count": ("u2", 1, 0),
+    "run_log": ("f4", 1, 0),
+    "run_spread": ("f4", 1, 0),
+    "run_sum": ("f4", 1, 0),
+    "run_told": ("u1", 1, 0),
     "repeats": ("u1", 1, 0),
     "change_share": ("f4", 1, 0),
     "episode": ("u1", 1, 0),
     "calm": ("u1", 1, 0),
-    "tail_threshold": ("f4", SIGNALS, np.nan),
-    "tail_excess": ("f4", SIGNALS, np.nan),
+    "tail_threshold": ("f4", TAILS, np.nan),
+    "tail_excess": ("f4", TAILS, np.nan),
     "cluster_reach": ("f2", HABITS, 1.0 / np.log(10.0)),
     "cluster_peak": ("f4", 1, 0),
     "cluster_signal": ("u1", 1, 0),
@@ -80,6 +85,9 @@ class MeterState(KeyedState):
         usual_temperature_c: mean temperature of about a week [degree Celsius], NaN before the first.
         last_register_kwh: the newest standing of the import register [kWh], NaN before the first.
         run_s: how long the meter has been above (positive) or below (negative) its average [s].
+        run_count: stretches above the average that were seen, as far as they count; run_log, run_spread: mean of the
+            logarithm of their lengths [s], and mean absolute deviation from it; run_sum: cumulative sum of longer ones
+            [standard deviations]; run_told: worst severity told of them, 0 for nothing; see `processors.runs`.
         repeats: readings in a row that show the same as the one before.
         change_share: share of late readings that differ from the one before.
         episode: worst severity of what is going on, 0 for nothing; calm: readings since it was last unusual.
@@ -98,7 +106,7 @@ class MeterState(KeyedState):
     """
 
     columns = COLUMNS
-    version = 9
+    version = 10
 
     last_time_us: npt.NDArray[np.int64]
     interval_s: npt.NDArray[np.float32]
@@ -117,6 +125,11 @@ class MeterState(KeyedState):
     last_voltage: npt.NDArray[np.float32]
     last_register_kwh: npt.NDArray[np.float64]
     run_s: npt.NDArray[np.float32]
+    run_count: npt.NDArray[np.uint16]
+    run_log: npt.NDArray[np.float32]
+    run_spread: npt.NDArray[np.float32]
+    run_sum: npt.NDArray[np.float32]
+    run_told: npt.NDArray[np.uint8]
     repeats: npt.NDArray[np.uint8]
     change_share: npt.NDArray[np.float32]
     episode: npt.NDArray[np.uint8]

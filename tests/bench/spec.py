@@ -15,7 +15,7 @@ The job, for every reading of a Kafka topic (one JSON object, a JSON array, or a
 
 Every reading of a meter with a past has a score, so a run that left the forest out is found.
 
-The engine, and the plain loop with its arithmetic, judge by eleven signals, this profile among them; the other peers do
+The engine, and the plain loop with its arithmetic, judge by twelve signals, this profile among them; the other peers do
 no more than the job says. So flags and scores differ, and nothing of a meter's past enters the comparison.
 
 A run counts only if rows, sums, scored rows, windows, rejects and newest values are those that `expected` works out

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from processors import alerts as alerts_module
 from processors.alert_kinds import KIND_OF
@@ -52,11 +53,14 @@ def test_what_is_stored_of_a_models_word_says_what_the_model_went_by() -> None:
     assert (found.severity, found.band) == (Severity.CRITICAL, None)
 
 
-def begun(scores: list[float]) -> list[int]:
+def begun(scores: list[float], *, of_runs: bool = False) -> list[int]:
     """Severity of what begins with each of a meter's readings that score this."""
     state = MeterState()
     state.rows(pa.array(["M1"]))
-    return [_begins(learned(state), 0, score, score >= 0.85, Judging().bounds) for score in scores]
+    return [
+        _begins(learned(state), 0, score, score >= 0.85, of_runs and score >= 0.85, Judging().bounds)
+        for score in scores
+    ]
 
 
 def test_what_goes_on_is_told_once_and_again_when_it_gets_worse() -> None:
@@ -66,6 +70,12 @@ def test_what_goes_on_is_told_once_and_again_when_it_gets_worse() -> None:
 def test_what_comes_again_after_a_while_is_told_again() -> None:
     assert begun([0.9, 0.1, 0.1, 0.1, 0.9]) == [1, 0, 0, 0, 0]
     assert begun([0.9, 0.1, 0.1, 0.1, 0.1, 0.9]) == [1, 0, 0, 0, 0, 1]
+
+
+def test_runs_that_stay_longer_are_told_once_however_long_the_pauses_are() -> None:
+    pause = [0.1] * 20
+    scores = [0.9, *pause, 0.9, *pause, 0.96, *pause, 0.97]
+    assert np.flatnonzero(begun(scores, of_runs=True)).tolist() == [0, 42]
 
 
 def test_nothing_begins_just_below_a_bound() -> None:
@@ -106,6 +116,31 @@ def test_the_same_reading_again_and_again_is_told() -> None:
     energy, voltage = noisy(300, 1, 0.1), noisy(300, 231, 1)
     alert = of_kind(AlertKind.FLATLINE, consumption_kwh=[*energy, *[1.0] * 9], voltage=[*voltage, *[231.0] * 9])
     assert alert.occurred_at.timestamp() * 1e6 <= START_US + 306 * 15 * MINUTE_US
+
+
+@pytest.mark.parametrize(("register_moves", "repeats"), [(False, 2), (True, 3)])
+def test_a_stuck_meter_that_uses_little_is_told_sooner_where_its_register_stands_still(
+    register_moves: bool, repeats: int
+) -> None:
+    # At night, when what the register should have counted is next to nothing.
+    energy = np.where(np.random.default_rng(5).random(300) < 0.5, 0.02, 1.0) * noisy(300, 1, 0.1)
+    energy[-1] = 0.02
+    counted = np.concatenate([np.cumsum(energy), energy.sum() + 0.02 * register_moves * np.arange(1, 10)])
+    alert = of_kind(
+        AlertKind.FLATLINE,
+        consumption_kwh=[*energy, *[0.02] * 9],
+        voltage=[*noisy(299, 231, 1), *[231.0] * 10],
+        register_kwh=counted,
+    )
+    assert alert.occurred_at.timestamp() * 1e6 == START_US + (299 + repeats) * 15 * MINUTE_US
+
+
+def test_runs_that_become_longer_are_told() -> None:
+    minutes = np.repeat([12, 16], [300, 100]) + np.random.default_rng(3).integers(-1, 2, 400)
+    energy = np.concatenate([np.repeat([0.0, 0.1], (13, long)) for long in minutes])
+    alert = of_kind(AlertKind.PATTERN_CHANGE, consumption_kwh=energy * noisy(len(energy), 1, 0.01))
+    assert "longer_runs" in alert.reasons
+    assert "above its average for longer each time than it used to be" in alert.message
 
 
 def test_a_meter_that_grows_warm_is_told() -> None:

@@ -9,8 +9,9 @@ from processors.compiled import compiled
 from processors.learned import Learned, learned
 from processors.signals import SIGNALS as SIGNALS_IN_ORDER
 from processors.signals import Anomaly
-from processors.state import SIGNALS, MeterState
+from processors.state import MeterState
 
+SIGNALS = len(SIGNALS_IN_ORDER)
 QUARTER_S = 900.0
 DAILY = QUARTER_S / 86_400.0 / SIGNALS
 
