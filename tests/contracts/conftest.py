@@ -12,6 +12,7 @@ from sinks.sink import Latest, Store
 from stream.stack.endpoints import Endpoints
 from tests.contracts import found
 from tests.contracts.backings import IN_MEMORY, ON_SERVERS, LatestBacking, Servers, StoreBacking, unique
+from tests.contracts.writing import Writer
 
 
 def _params(classes: list[type]) -> list[object]:
@@ -58,6 +59,14 @@ def url(empty: str) -> str:
     """A migrated schema of the test's own, for what looks at everything that the database knows."""
     migrate(empty)
     return empty
+
+
+@pytest.fixture
+async def writer(url: str) -> AsyncIterator[Writer]:
+    """Workers that write to it."""
+    made = Writer(url)
+    yield made
+    await made.close()
 
 
 @pytest.fixture

@@ -1,15 +1,15 @@
 """What a registry may say that cannot be, and what becomes of readings whose element goes away under load."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import psycopg
 import pytest
 
 from schemas.registry import RegistryEntry
 from tests.builders import START_US, batch
-from tests.contracts.test_places import Writer, entry, hour, query
+from tests.contracts.test_places import entry, hour
 from tests.contracts.test_windows_outbox import handed_on
+from tests.contracts.writing import Writer, query
 
 pytestmark = pytest.mark.integration
 
@@ -17,13 +17,6 @@ _START = datetime.fromtimestamp(START_US / 1e6, UTC)
 _DAYS = (
     "SELECT element, sum(energy_kwh) FROM element_windows WHERE window_s = 3600 AND customer_class IS NULL GROUP BY 1"
 )
-
-
-@pytest.fixture
-async def writer(url: str) -> Any:
-    made = Writer(url)
-    yield made
-    await made.close()
 
 
 def placed(meter: str, transformer: str, feeder: str, substation: str, region: str) -> RegistryEntry:

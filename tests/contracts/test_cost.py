@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psycopg
 import pytest
 
 from schemas.readings import ReadingBatch
@@ -21,6 +20,7 @@ from tests.builders import DAY_US, MINUTE_US
 from tests.contracts.backings import unique
 from tests.contracts.test_any_store import Feed
 from tests.contracts.test_timescale_ticks import Writer
+from tests.contracts.writing import query
 
 pytestmark = pytest.mark.integration
 STEP_US = 5 * MINUTE_US
@@ -64,11 +64,6 @@ def batch_costs(energies: list[tuple[str, str, int, float]], prices: dict[int, f
         for key, uwh in sums.items()
         if key[1] in prices
     }
-
-
-def query(url: str, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
-    with psycopg.connect(url) as connection:
-        return connection.execute(statement.encode(), parameters).fetchall()
 
 
 async def test_costs_are_those_of_a_batch_computation(

@@ -27,9 +27,9 @@ from tests import grafana
 from tests.alerting import opened
 from tests.builders import DAY_US, MINUTE_US, batch
 from tests.contracts.backings import unique
-from tests.contracts.test_places import Writer
 from tests.contracts.test_timescale_ticks import Writer as TickWriter
 from tests.contracts.test_windows_outbox import handed_on
+from tests.contracts.writing import Writer
 from tests.documents import ROOT
 
 pytestmark = pytest.mark.integration

@@ -7,7 +7,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import psycopg
 import pytest
 
 from schemas.errors import ServiceUnavailable
@@ -15,8 +14,8 @@ from schemas.registry import RegistryEntry
 from schemas.windows import WindowAggregate
 from sinks.windows_outbox import WindowOutbox
 from tests.builders import DAY_US, batch
-from tests.contracts.test_places import Writer
 from tests.contracts.test_windows_outbox import handed_on
+from tests.contracts.writing import Writer, query
 
 pytestmark = pytest.mark.integration
 
@@ -41,18 +40,6 @@ SELECT element, customer_class, window_s, (extract(epoch FROM window_start) * 1e
        meters, peak_uwh, (extract(epoch FROM peak_at) * 1e6)::bigint
 FROM element_totals WHERE readings > 0
 """
-
-
-@pytest.fixture
-async def writer(url: str) -> Any:
-    made = Writer(url)
-    yield made
-    await made.close()
-
-
-def query(url: str, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
-    with psycopg.connect(url) as connection:
-        return connection.execute(statement.encode(), parameters).fetchall()
 
 
 def entries() -> list[RegistryEntry]:

@@ -2,7 +2,6 @@
 
 import sys
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 import psycopg
@@ -17,8 +16,8 @@ from schemas.registry import RegistryEntry
 from sinks.grid_physics_outbox import GridPhysicsOutbox
 from stream.grid_physics import balances, conditions, loads
 from tests.builders import batch
-from tests.contracts.test_places import Writer
 from tests.contracts.test_windows_outbox import handed_on
+from tests.contracts.writing import Writer, query
 
 pytestmark = pytest.mark.integration
 
@@ -29,18 +28,6 @@ _DAYS, _THEFT_H = 6, 72
 #: Two transformers of twelve customers, and what these use by the hour [kWh].
 _STANDS = np.repeat([0, 1], 12)
 _USED = np.random.default_rng(4).gamma(1.0, 0.8, (24 * _DAYS, 24)) * np.where(np.arange(24) == 3, 4.0, 1.0)
-
-
-@pytest.fixture
-async def writer(url: str) -> Any:
-    made = Writer(url)
-    yield made
-    await made.close()
-
-
-def query(url: str, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
-    with psycopg.connect(url) as connection:
-        return connection.execute(statement.encode(), parameters).fetchall()
 
 
 def entries(rating_kva: float = 50.0) -> list[RegistryEntry]:

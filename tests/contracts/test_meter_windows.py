@@ -15,8 +15,8 @@ from schemas.registry import RegistryEntry
 from sinks.missing_outbox import MissingOutbox
 from sinks.totals import catch_up
 from tests.builders import batch
-from tests.contracts.test_places import Writer
 from tests.contracts.test_windows_outbox import handed_on
+from tests.contracts.writing import Writer, query
 
 pytestmark = pytest.mark.integration
 
@@ -38,12 +38,6 @@ async def writer(url: str) -> Any:
     made.mark_us = int((_DAYS[2] + timedelta(days=9)).timestamp()) * 10**6
     yield made
     await made.close()
-
-
-def query(url: str, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
-    with psycopg.connect(url) as connection:
-        connection.execute("SET timezone = 'UTC'")
-        return connection.execute(statement.encode(), parameters).fetchall()
 
 
 def invented() -> Readings:

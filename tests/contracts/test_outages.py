@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
-import psycopg
 import pytest
 
 from processors.outages import OutageRules
@@ -16,6 +15,7 @@ from sinks.outages_outbox import OutagesOutbox
 from sinks.timescale import TimescaleStore
 from tests.builders import START_US, batch, delivery, rows
 from tests.contracts.test_any_store import nothing
+from tests.contracts.writing import query
 from tests.outages import Scene, found, ignored, play_outages, table, wanted
 
 pytestmark = pytest.mark.integration
@@ -33,11 +33,6 @@ _OUTAGES: dict[FaultClass, dict[str, Any]] = {
     FaultClass.TRANSFORMER_OUTAGE: {"count": 5, "minutes": [45, 120]},
     FaultClass.FEEDER_OUTAGE: {"count": 2, "minutes": [60, 120]},
 }
-
-
-def query(url: str, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
-    with psycopg.connect(url) as connection:
-        return connection.execute(statement.encode(), parameters).fetchall()
 
 
 @pytest.mark.parametrize(

@@ -8,16 +8,12 @@ import numpy as np
 import psycopg
 import pytest
 
-from schemas.delivery import Delivery, Progress
-from schemas.readings import ReadingBatch
 from schemas.registry import RegistryEntry
-from schemas.topics import METERS_RAW
-from sinks.timescale import TimescaleStore
 from sinks.upkeep import Retention, keep_up
-from tests.builders import MINUTE_US, START_US, batch, rows
-from tests.contracts.test_any_store import nothing
+from tests.builders import MINUTE_US, START_US, batch
 from tests.contracts.test_upkeep import run_policies
 from tests.contracts.test_windows_outbox import handed_on
+from tests.contracts.writing import Writer, query
 
 pytestmark = pytest.mark.integration
 
@@ -37,41 +33,6 @@ _HOURS_AND_DAYS = """
 SELECT sum(hour_meters)::int, sum(day_meters)::int
 FROM window_parts
 """
-
-
-class Writer:
-    """Workers that take turns: each has its own store, and a memory of what it wrote."""
-
-    def __init__(self, url: str, workers: int = 2) -> None:
-        self.stores = [TimescaleStore(url, lateness_s=60.0) for _ in range(workers)]
-        self.offset = 0
-        self.mark_us = START_US + 10**6 * 86_400 * 30
-
-    async def write(self, of: ReadingBatch, worker: int = 0) -> None:
-        store = self.stores[worker]
-        await store.position(METERS_RAW.name, "life", 0, 0)
-        meter_id, _ = await store.resolve(of.meter_number.to_pylist())
-        progress = Progress(0, self.offset, self.offset + 1, self.mark_us, len(of), 0)
-        await store.write(
-            Delivery(METERS_RAW.name, "life", rows(of, meter_id.tolist(), offset=self.offset), [], [progress]), nothing
-        )
-        self.offset += 1
-
-    async def close(self) -> None:
-        for store in self.stores:
-            await store.close()
-
-
-@pytest.fixture
-async def writer(url: str) -> Any:
-    made = Writer(url)
-    yield made
-    await made.close()
-
-
-def query(url: str, statement: str) -> list[tuple[Any, ...]]:
-    with psycopg.connect(url) as connection:
-        return connection.execute(statement.encode()).fetchall()
 
 
 def windows(url: str) -> Windows:

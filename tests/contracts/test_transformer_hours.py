@@ -1,7 +1,6 @@
 """Transformers with meters of their own: in no sum over customers, and held against them hour by hour."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import psycopg
 import pytest
@@ -10,8 +9,8 @@ from schemas.registry import RegistryEntry
 from sinks import grid_physics_sql as sql
 from sinks.transformer_hours import count_hours
 from tests.builders import START_US, batch
-from tests.contracts.test_places import Writer
 from tests.contracts.test_windows_outbox import handed_on
+from tests.contracts.writing import Writer, query
 
 pytestmark = pytest.mark.integration
 
@@ -25,18 +24,6 @@ _METERS = {
     "C": ("T2", "residential", 1),
     "X": ("T1", "transformer", 1),
 }
-
-
-@pytest.fixture
-async def writer(url: str) -> Any:
-    made = Writer(url)
-    yield made
-    await made.close()
-
-
-def query(url: str, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
-    with psycopg.connect(url) as connection:
-        return connection.execute(statement.encode(), parameters).fetchall()
 
 
 def entries() -> list[RegistryEntry]:

@@ -11,8 +11,8 @@ from sinks import migrations
 from sinks.migrations import migrate, status
 from sinks.totals import catch_up
 from tests.builders import batch
-from tests.contracts.test_places import Writer
 from tests.contracts.test_windows_outbox import handed_on
+from tests.contracts.writing import Writer
 
 pytestmark = pytest.mark.integration
 
