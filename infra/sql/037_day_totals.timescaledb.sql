@@ -1,18 +1,24 @@
 -- Days ask TimescaleDB how far their aggregate has come once, not once per row: of buckets in a time zone it does not make
 -- that a constant when it plans (2.24), so that a week of all meters took five seconds. The aggregates hold what was
 -- refreshed, and the view adds what is newer.
+
+-- How far an aggregate has come, by the number of its table. It does change; that it is called immutable has the planner ask
+-- once and leave out the pieces that are summed up already. An older answer is as right: both parts of the view share it,
+-- and TimescaleDB has plans made anew when it changes.
+CREATE FUNCTION refreshed_until(aggregate integer) RETURNS timestamptz LANGUAGE sql IMMUTABLE AS $$
+    SELECT coalesce(_timescaledb_functions.to_timestamp(_timescaledb_functions.cagg_watermark(aggregate)), '-infinity')
+$$;
+
 -- What a clock's days are: of those refreshed the aggregate, of later ones the readings.
 CREATE FUNCTION day_totals_of(clock integer, of_timezone text) RETURNS text LANGUAGE sql STABLE AS $$
     SELECT format(
         'SELECT t.*, c.timezone
-         FROM (SELECT * FROM meter_day_totals_%1$s WHERE starts_at < %4$s
+         FROM (SELECT * FROM meter_day_totals_%1$s WHERE starts_at < refreshed_until(%4$s)
                UNION ALL
                SELECT meter_id, time_bucket(''1 day'', reading_time, %2$L) AS starts_at, %3$s
-               FROM meter_readings WHERE reading_time >= %4$s GROUP BY 1, 2) t
+               FROM meter_readings WHERE reading_time >= refreshed_until(%4$s) GROUP BY 1, 2) t
          JOIN meter_clocks c USING (meter_id) WHERE c.timezone = %2$L',
-        clock, of_timezone, reading_sums(), format(
-            '(SELECT coalesce(_timescaledb_functions.to_timestamp(_timescaledb_functions.cagg_watermark(%s)), ''-infinity''))',
-            a.mat_hypertable_id))
+        clock, of_timezone, reading_sums(), a.mat_hypertable_id)
     FROM _timescaledb_catalog.continuous_agg a
     WHERE a.user_view_schema = current_schema() AND a.user_view_name = 'meter_day_totals_' || clock
 $$;
@@ -51,3 +57,6 @@ BEGIN
     END LOOP;
     PERFORM tell_day_totals();
 END $$;
+
+-- Which piece a reading is in is found out for each that is looked up: that costs more than asking those of the span.
+ALTER FUNCTION energy_corrections(timestamptz, timestamptz) SET timescaledb.enable_chunk_append = off;
