@@ -152,7 +152,8 @@ class MemoryStore:
             raise RowsRefused(refused, "scripted")
         stored, readings = self._add(delivery)
         await before_commit(stored)
-        self.readings = readings
+        # Another delivery may have been stored meanwhile.
+        self.readings = readings | self.readings
         self._note(delivery.rows.where(stored.fresh))
         self._add_windows(delivery.rows, stored)
         self._add_supply(delivery.supply)

@@ -72,6 +72,9 @@ class WorkerSettings(Group):
         default=12.0, description="a silent worker loses its partitions after this"
     )
     take_rows: PositiveInt = Field(default=25_000, description="about how many readings or ticks are delivered at once")
+    deliveries: PositiveInt = Field(
+        default=2, description="sessions with the database that readings are delivered over, each its own partitions"
+    )
     take_within_ms: PositiveFloat = Field(default=50.0, description="longest wait for records")
     lateness_s: PositiveFloat = Field(default=60.0, description="a window closes this long after its end")
     voltage_low: PositiveFloat = Field(

@@ -1,6 +1,6 @@
 """A lane: everything that one raw topic needs on its way through the worker; readings have one, ticks another."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -57,7 +57,7 @@ class Plan(Generic[S, R]):
         state: kind of the state.
         make_flow: makes the flow of a partition.
         cut: cuts effects from steps.
-        journal: where rows are kept for good.
+        journals: where rows are kept for good, a session for each delivery that runs at a time.
         latest: where newest values are kept.
         outlet: the topics that come of it.
         describe: learns more about new keys than the database's, where there is more.
@@ -68,7 +68,7 @@ class Plan(Generic[S, R]):
     state: type[KeyedState]
     make_flow: MakeFlow
     cut: Callable[[S, Any, Position, int], Effects[R] | None]
-    journal: Journal[R]
+    journals: Sequence[Journal[R]]
     latest: Latest[R]
     outlet: Outlet[R]
     describe: Describe | None = None
@@ -129,10 +129,13 @@ def open_lane(app: Any, settings: Settings, endpoints: Endpoints, plan: Plan[S, 
     )
     newest = NewestKeeper(plan.latest, metrics)
     publisher = Publisher(KafkaProducer(producer_settings(endpoints.kafka_url)), plan.outlet)
-    deliverer = Deliverer(topic, source.topic_id, plan.cut, plan.journal, newest, publisher, metrics, plan.describe)
+    deliverers = [
+        Deliverer(topic, source.topic_id, plan.cut, journal, newest, publisher, metrics, plan.describe)
+        for journal in plan.journals
+    ]
     worker = Worker(
         app,
-        deliverer,
+        deliverers,
         Checkpoints(app, topic, table, source.topic_id, plan.state),
         GapReader(endpoints.kafka_url, topic, settings.worker.app_id),
         metrics,

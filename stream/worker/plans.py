@@ -1,5 +1,6 @@
 """What is special to each lane: readings and ticks have their own state, flow, journal and topics."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from processors.judging import Judging
@@ -31,7 +32,7 @@ class Sinks:
     """Where everything goes.
 
     Attributes:
-        store: readings, the registry and all rejects; open.
+        stores: readings, a session for each delivery at a time; the first has the registry and all rejects, too.
         latest: newest readings.
         windows: where closed windows are found.
         latest_windows: newest windows.
@@ -44,7 +45,7 @@ class Sinks:
         physics: where what is wrong with transformers is found.
     """
 
-    store: Store
+    stores: Sequence[Store]
     latest: Latest[Rows]
     windows: Outbox[WindowAggregate]
     latest_windows: RedisWindows
@@ -55,6 +56,11 @@ class Sinks:
     neighbours: Outbox[Alert]
     outages: Outbox[Alert]
     physics: Outbox[Alert]
+
+    @property
+    def store(self) -> Store:
+        """What is no delivery goes over the first session."""
+        return self.stores[0]
 
 
 def described_by(store: Store) -> Describe:
@@ -80,7 +86,7 @@ def readings_plan(
             topic, partition, state, offsets, limits, judging, consult=serving.consult, rules=rules.current
         ),
         cut=effects,
-        journal=sinks.store,
+        journals=sinks.stores,
         latest=sinks.latest,
         outlet=METERS,
         describe=described_by(sinks.store),
@@ -98,7 +104,7 @@ def ticks_plan(source: Source, sinks: Sinks, markets: Markets, serving: ModelSer
             topic, partition, state, offsets, markets, consult=serving.consult
         ),
         cut=tick_effects,
-        journal=sinks.ticks,
+        journals=(sinks.ticks,),
         latest=sinks.latest_ticks,
         outlet=MARKET,
     )

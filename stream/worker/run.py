@@ -98,7 +98,7 @@ def _sinks(settings: Settings, endpoints: Endpoints, markets: Markets) -> Sinks:
     database, redis, lateness_s = endpoints.database_url, endpoints.redis_url, settings.worker.lateness_s
     band = VoltageBand(settings.worker.voltage_low, settings.worker.voltage_high)
     return Sinks(
-        store=TimescaleStore(database, lateness_s=lateness_s, band=band),
+        stores=[TimescaleStore(database, lateness_s=lateness_s, band=band) for _ in range(settings.worker.deliveries)],
         latest=RedisLatest(redis, expiry_s=settings.redis_expiry_s),
         windows=WindowOutbox(database, lateness_s=lateness_s, band=band, kept_days=settings.worker.revisions_kept_days),
         latest_windows=RedisWindows(redis, expiry_s=settings.redis_expiry_s),

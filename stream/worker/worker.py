@@ -12,7 +12,6 @@ import numpy as np
 import structlog
 
 from schemas.layout import Ints
-from schemas.topics import ARROW
 from stream.metrics import WorkerMetrics
 from stream.worker.checkpoints import Checkpoints, shards_of
 from stream.worker.deliver import Deliverer
@@ -21,8 +20,8 @@ from stream.worker.intake import AnyStep, Flow, Record
 
 _log = structlog.get_logger("worker")
 
-#: What a row takes in a record, roughly: JSON as text, columns compressed.
-_JSON_BYTES, _ARROW_BYTES = 160.0, 64.0
+#: What a row takes in a record, roughly, as JSON or as columns.
+_ROW_BYTES = 160
 
 #: Makes the flow of a partition from its restored state and the offset that each of its shards stands for.
 MakeFlow = Callable[[int, Any, Ints], Flow]
@@ -33,7 +32,7 @@ class Worker:
 
     Args:
         app: the Faust application.
-        deliverer: steps 4 to 6.
+        deliverers: steps 4 to 6, each for its share of the partitions, beside each other.
         checkpoints: step 7.
         gaps: fetches records that were passed over.
         metrics: what the worker counts.
@@ -45,7 +44,7 @@ class Worker:
     def __init__(
         self,
         app: Any,
-        deliverer: Deliverer[Any, Any],
+        deliverers: Sequence[Deliverer[Any, Any]],
         checkpoints: Checkpoints[Any],
         gaps: GapReader,
         metrics: WorkerMetrics,
@@ -55,7 +54,7 @@ class Worker:
         take_rows: int,
     ) -> None:
         self._app = app
-        self._deliverer = deliverer
+        self._deliverers = deliverers
         self._checkpoints = checkpoints
         self._gaps = gaps
         self._metrics = metrics
@@ -64,7 +63,7 @@ class Worker:
         self._take_rows = take_rows
         self._flows: dict[int, Flow] = {}
         self._touched: dict[int, set[int]] = defaultdict(set)
-        self._delivery: asyncio.Task[None] | None = None
+        self._deliveries: dict[int, asyncio.Task[None]] = {}
         self._lock = asyncio.Lock()
         self._stopped = False
         self._checkpointed_at = time.monotonic()
@@ -74,7 +73,7 @@ class Worker:
     @property
     def outages(self) -> dict[str, str]:
         """What is away right now, and why."""
-        return self._deliverer.outages
+        return {name: cause for deliverer in self._deliverers for name, cause in deliverer.outages.items()}
 
     @property
     def flows(self) -> Mapping[int, Flow]:
@@ -92,7 +91,7 @@ class Worker:
         return flow.next_offset if flow else 0
 
     async def take(self, events: Sequence[Any]) -> None:
-        """Process fetches of any partitions; the delivery of some records runs while the next ones are processed.
+        """Process fetches of any partitions; deliveries of some records run while the next ones are processed.
 
         Args:
             events: Faust events, each with the records of one fetch.
@@ -105,40 +104,41 @@ class Worker:
         for event in events:
             event.message.value = None  # Faust keeps its messages a while
         async with self._lock:
-            for portion in portions(fetched, self._take_rows):
+            for share, portion in portions(fetched, self._take_rows, len(self._deliverers)):
                 if not self._stopped:
                     with self._metrics.span("take", records=sum(map(len, portion.values()))):
-                        await self._take(portion)
+                        await self._take(share, portion)
 
-    async def _take(self, portion: dict[int, list[Record]]) -> None:
+    async def _take(self, share: int, portion: dict[int, list[Record]]) -> None:
         steps, lost = list[Any](), dict[int, int]()
         self.waited_s = time.time() - min(records[0].arrived_us for records in portion.values()) / 1e6
         for partition, fetched in portion.items():
             flow = await self._flow(partition)
             records, missing = await self._complete(partition, fetched, flow.next_offset)
             with self._metrics.span("process", partition=partition, records=len(records)):
-                step = await self._process(flow, records)
+                step = await self._process(partition, flow, records)
             if step is not None:
                 steps.append(step)
                 lost[partition] = missing
                 self._touched[partition] |= shards_of(step.state_rows)
-        await self._settled()
+        await self._settled(share)
         if steps:
             states = {step.partition: self._flows[step.partition].state for step in steps}
-            self._delivery = asyncio.create_task(self._deliverer.deliver(steps, states, lost))
+            self._deliveries[share] = asyncio.create_task(self._deliverers[share].deliver(steps, states, lost))
         self.moved_at = time.monotonic()
 
-    async def _process(self, flow: Flow, records: list[Record]) -> AnyStep | None:
+    async def _process(self, partition: int, flow: Flow, records: list[Record]) -> AnyStep | None:
         started = time.perf_counter()
         begun = flow.begin(records)
         read_s = time.perf_counter() - started
         step = None
         if begun is not None:
             # Before anything is said of a meter its class is known, whatever batch brings it: flags depend on that.
-            await self._deliverer.resolve(flow.state, begun.state_rows)
+            deliverer = self._deliverer_of(partition)
+            await deliverer.resolve(flow.state, begun.state_rows)
             started = time.perf_counter()
             # Beside the loop, which has the delivery before to carry on: much of judging holds no interpreter lock.
-            async with self._deliverer.standing_kept:
+            async with deliverer.standing_kept:
                 step = await asyncio.to_thread(begun.finish)
             read_s += time.perf_counter() - started
         self._metrics.seconds.labels("process").observe(read_s)
@@ -156,10 +156,11 @@ class Worker:
         async with self._lock:
             self._stopped = True
             await self._save()
-            await self._deliverer.finish()
+            for deliverer in self._deliverers:
+                await deliverer.finish()
 
     async def _save(self) -> None:
-        await self._settled()
+        await self._all_settled()
         with self._metrics.span("checkpoint"), self._metrics.seconds.labels("checkpoint").time():
             for partition, flow in self._flows.items():
                 await self._checkpoints.save(partition, flow.state, self._touched[partition], flow.next_offset)
@@ -175,27 +176,37 @@ class Worker:
     async def assigned(self, partitions: set[int]) -> None:
         """Forget partitions that have moved away."""
         async with self._lock:
-            await self._settled()
+            await self._all_settled()
             for partition in set(self._flows) - partitions:
                 self._drop(partition)
             for partition in self._flows:
                 self._checkpoints.let_go(partition)
 
-    async def _settled(self) -> None:
-        """Wait for the delivery under way; its failure surfaces here."""
-        if self._delivery is not None:
-            delivery, self._delivery = self._delivery, None
+    async def _all_settled(self) -> None:
+        """Wait for everything under way."""
+        for share in list(self._deliveries):
+            await self._settled(share)
+
+    async def _settled(self, share: int) -> None:
+        """Wait for a share's delivery under way; its failure surfaces here."""
+        delivery = self._deliveries.pop(share, None)
+        if delivery is not None:
             started = time.perf_counter()
             await delivery
             self._metrics.seconds.labels("deliver_wait").observe(time.perf_counter() - started)
+
+    def _deliverer_of(self, partition: int) -> Deliverer[Any, Any]:
+        """Return the deliverer of a partition, always the same one: it knows where the partition stands."""
+        return self._deliverers[partition % len(self._deliverers)]
 
     async def _flow(self, partition: int) -> Flow:
         """Return a partition's flow; restored, it begins where the group or, if that is behind, the database stands."""
         flow = self._flows.get(partition)
         if flow is None:
             flow = self._restore(partition)
-            start = await self._deliverer.patiently(partial(self._gaps.start, partition))
-            position = await self._deliverer.position(partition, start)
+            deliverer = self._deliverer_of(partition)
+            start = await deliverer.patiently(partial(self._gaps.start, partition))
+            position = await deliverer.position(partition, start)
             flow.resume(start, position)
         return flow
 
@@ -208,11 +219,12 @@ class Worker:
         missing = stretches(known, expected)
         lost = 0
         if missing:
-            earliest = await self._deliverer.patiently(partial(self._gaps.earliest, partition))
-            stored = (await self._deliverer.position(partition, expected)).next_offset
+            deliverer = self._deliverer_of(partition)
+            earliest = await deliverer.patiently(partial(self._gaps.earliest, partition))
+            stored = (await deliverer.position(partition, expected)).next_offset
             for first, end in missing:
                 lost += max(min(end, earliest) - max(first, stored), 0)
-                found = await self._deliverer.patiently(partial(self._gaps.read, partition, max(first, earliest), end))
+                found = await deliverer.patiently(partial(self._gaps.read, partition, max(first, earliest), end))
                 known.update((record.offset, record) for record in found)
         if lost:
             _log.error("records_lost", partition=partition, first_missing=missing[0][0], count=lost)
@@ -227,7 +239,7 @@ class Worker:
     def _drop(self, partition: int) -> None:
         self._flows.pop(partition, None)
         self._touched.pop(partition, None)
-        self._deliverer.forget(partition)
+        self._deliverer_of(partition).forget(partition)
 
 
 def stretches(offsets: Collection[int], expected: int) -> list[tuple[int, int]]:
@@ -236,21 +248,27 @@ def stretches(offsets: Collection[int], expected: int) -> list[tuple[int, int]]:
     return [(before + 1, after) for before, after in pairwise(present) if after > before + 1]
 
 
-def portions(fetched: Sequence[tuple[int, Record]], rows: int) -> Iterator[dict[int, list[Record]]]:
+def portions(
+    fetched: Sequence[tuple[int, Record]], rows: int, shares: int
+) -> Iterator[tuple[int, dict[int, list[Record]]]]:
     """Cut records into portions of about so many rows, however many there are in each.
 
     Args:
         fetched: records with their partition, in order.
         rows: per portion; a record is never cut.
+        shares: partitions are dealt out to so many, and a portion is of one share.
 
-    Yields: records by partition.
+    Yields: share, its records by partition.
     """
-    portion, count = defaultdict[int, list[Record]](list), 0.0
+    portion: list[dict[int, list[Record]]] = [{} for _ in range(shares)]
+    count = [0.0] * shares
     for partition, record in fetched:
-        portion[partition].append(record)
-        count += max(1.0, len(record.payload) / (_ARROW_BYTES if record.content_type == ARROW else _JSON_BYTES))
-        if count >= rows:
-            yield portion
-            portion, count = defaultdict[int, list[Record]](list), 0.0
-    if portion:
-        yield portion
+        share = partition % shares
+        portion[share].setdefault(partition, []).append(record)
+        count[share] += max(1.0, len(record.payload) / _ROW_BYTES)
+        if count[share] >= rows:
+            yield share, portion[share]
+            portion[share], count[share] = {}, 0.0
+    for share in range(shares):
+        if portion[share]:
+            yield share, portion[share]

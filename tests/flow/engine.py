@@ -19,7 +19,7 @@ from sinks.memory import MemoryLatest, MemoryStore
 from stream.metrics import WorkerMetrics
 from stream.worker.checkpoints import shards_of
 from stream.worker.deliver import Deliverer
-from stream.worker.flow import Consult, PartitionFlow, effects, no_model
+from stream.worker.flow import Consult, PartitionFlow, Step, effects, no_model
 from stream.worker.intake import Record
 from stream.worker.newest import NewestKeeper
 from stream.worker.plans import described_by
@@ -77,7 +77,13 @@ class Engine:
         self.consult = consult
         self.metrics = WorkerMetrics(CollectorRegistry())
         self.newest = NewestKeeper(self.latest, self.metrics)
-        self.deliverer = Deliverer(
+        self.deliverer = self.new_deliverer()
+        self.flows: dict[int, PartitionFlow] = {}
+        self._touched: dict[int, set[int]] = defaultdict(set)
+
+    def new_deliverer(self) -> Deliverer[Step, Rows]:
+        """One more that delivers to the same sinks."""
+        return Deliverer(
             TOPIC,
             TOPIC_ID,
             effects,
@@ -87,8 +93,6 @@ class Engine:
             self.metrics,
             described_by(self.store),
         )
-        self.flows: dict[int, PartitionFlow] = {}
-        self._touched: dict[int, set[int]] = defaultdict(set)
 
     def restart(self) -> "Engine":
         """What a new process finds: everything outside, nothing of what was in memory."""

@@ -17,14 +17,17 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from processors.judging import Judging
 from processors.state import MeterState
 from processors.validate import Limits
+from schemas.delivery import Delivery, Rows, Stored
 from schemas.errors import ServiceUnavailable
+from schemas.rejected import Rejected
+from sinks.memory import MemoryStore
 from stream.traces import spans_of
 from stream.worker.flow import PartitionFlow, Step
 from stream.worker.intake import Begun, Record
 from stream.worker.worker import MakeFlow, Worker
 from tests.builders import ARRIVED_US, DAY_US, START_US, TOPIC, payload, reading, record
 from tests.chaos.steps import WORKER_STEPS, place, wrapped
-from tests.flow.engine import Engine
+from tests.flow.engine import Engine, Outbox
 
 KAFKA = ServiceUnavailable("kafka", "scripted")
 
@@ -62,23 +65,23 @@ class Checkpoints:
         return
 
 
-def taken(offset: int) -> Record:
-    return record(offset, payload(reading("M1", START_US + offset * 60_000_000, voltage=230.0)))
+def taken(offset: int, partition: int = 0) -> Record:
+    return record(offset, payload(reading(f"M{partition + 1}", START_US + offset * 60_000_000, voltage=230.0)))
 
 
-def event(offset: int) -> Any:
+def event(offset: int, partition: int = 0) -> Any:
     """One fetch with one record."""
-    return SimpleNamespace(message=SimpleNamespace(partition=0, value=[taken(offset)]))
+    return SimpleNamespace(message=SimpleNamespace(partition=partition, value=[taken(offset, partition)]))
 
 
 def plain(partition: int, state: MeterState, shard_offset: Any) -> PartitionFlow:
     return PartitionFlow(TOPIC, partition, state, shard_offset, Limits(), Judging())
 
 
-def make_worker(engine: Engine, gaps: Gaps, kind: MakeFlow = plain) -> Worker:
+def make_worker(engine: Engine, gaps: Gaps, kind: MakeFlow = plain, deliveries: int = 1) -> Worker:
     return Worker(
         SimpleNamespace(),
-        engine.deliverer,
+        [engine.deliverer, *(engine.new_deliverer() for _ in range(deliveries - 1))],
         cast("Any", Checkpoints()),
         cast("Any", gaps),
         engine.metrics,
@@ -188,6 +191,38 @@ async def test_the_loop_goes_on_while_records_are_judged() -> None:
     await worker.stop()
     assert cast("Watched", worker.flows[0]).loop_went_on
     assert len(engine.store.readings) == 1
+
+
+class Held(Outbox):
+    """Kafka answers what the first partition produces only when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let = asyncio.Event()
+
+    async def publish(self, delivery: Delivery[Rows], stored: Stored, rejected: list[Rejected]) -> None:
+        if delivery.progress[0].partition == 0:
+            await self.let.wait()
+        await super().publish(delivery, stored, rejected)
+
+
+async def test_partitions_of_another_share_are_delivered_while_a_delivery_waits() -> None:
+    outbox, store = Held(), MemoryStore()
+    worker = make_worker(Engine(store, outbox), Gaps(), deliveries=2)
+    await worker.take([event(0), event(0, 1)])
+    await worker.take([event(1, 1)])
+    await asyncio.wait_for(worker.take([event(2, 1)]), 20)
+    stood = {partition: position.next_offset for (_, _, partition), position in store.positions.items()}
+    assert (stood[0], stood[1] >= 2) == (0, True)
+    # The share's own next delivery waits: a partition's offsets rise.
+    next_of_it = asyncio.create_task(worker.take([event(1)]))
+    await asyncio.sleep(0.2)
+    assert not next_of_it.done()
+    outbox.let.set()
+    await next_of_it
+    await worker.stop()
+    assert {partition: position.next_offset for (_, _, partition), position in store.positions.items()} == {0: 2, 1: 3}
+    assert len(store.readings) == 5
 
 
 async def test_a_worker_comes_to_each_step_of_its_flow_at_which_trials_kill_it(monkeypatch: pytest.MonkeyPatch) -> None:

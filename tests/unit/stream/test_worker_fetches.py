@@ -60,19 +60,27 @@ def test_no_fetch_waits_long_for_idle_partitions(monkeypatch: pytest.MonkeyPatch
 
 def test_many_small_records_are_one_portion_and_few_large_ones_are_several() -> None:
     small = [(offset % 3, Record(offset, b"x" * 160, None, 0)) for offset in range(1_000)]
-    assert [sum(map(len, portion.values())) for portion in portions(small, 400)] == [400, 400, 200]
+    assert [sum(map(len, portion.values())) for _, portion in portions(small, 400, 1)] == [400, 400, 200]
     large = [(0, Record(offset, b"x" * 32_000, ARROW, 0)) for offset in range(5)]
-    assert [len(portion[0]) for portion in portions(large, 1_000)] == [2, 2, 1]
-    assert list(portions([], 400)) == []
+    assert [len(portion[0]) for _, portion in portions(large, 400, 1)] == [2, 2, 1]
+    assert list(portions([], 400, 2)) == []
 
 
-def test_portions_keep_order_and_lose_nothing() -> None:
+@pytest.mark.parametrize("shares", [1, 2, 3])
+def test_portions_keep_order_and_lose_nothing(shares: int) -> None:
     records = [(offset % 2, Record(offset, b"x" * offset, None, 0)) for offset in range(500)]
     seen = [
         (partition, record.offset)
-        for portion in portions(records, 37)
+        for _, portion in portions(records, 37, shares)
         for partition, items in portion.items()
         for record in items
     ]
     for partition in (0, 1):
         assert [at for of, at in seen if of == partition] == list(range(partition, 500, 2))
+
+
+def test_a_portion_is_of_one_share_of_the_partitions() -> None:
+    records = [(offset % 5, Record(offset, b"x" * 160, None, 0)) for offset in range(1_000)]
+    found = [(share, {partition % 2 for partition in portion}) for share, portion in portions(records, 100, 2)]
+    assert all(partitions == {share} for share, partitions in found)
+    assert [share for share, _ in found].count(1) == 4
