@@ -5,6 +5,7 @@ by policies that are kept here, and needs to be told of clocks that it has no da
 Guarantee: whenever all is summed up, totals are exactly those of the stored readings, whatever order they came in.
 """
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -15,11 +16,13 @@ from sinks.upkeep_log import noted
 
 #: Longest time that one call spends on what is new [s]: others want the database, too.
 _BUSY_S = 20.0
+#: Readings that are summed up at once: two seconds or so of a core, for which nobody can be let go first.
+_PORTION = 50_000
 #: A day must fit twice into what is refreshed [d].
 _LEAST_DAYS = 3
 
 _IS_PLAIN = "SELECT to_regclass('total_backlog') IS NOT NULL"
-_CATCH_UP = "SELECT catch_up_totals()"
+_CATCH_UP = f"SELECT catch_up_totals({_PORTION})"
 _ADD_CLOCKS = """
 WITH missing AS (SELECT DISTINCT timezone FROM region_clocks EXCEPT SELECT timezone FROM total_clocks)
 SELECT add_total_clock(timezone), timezone FROM missing
@@ -59,12 +62,14 @@ async def catch_up(url: str, readings_days: int, busy: Callable[[], bool] = lamb
 
 
 async def _sum_up(connection: psycopg.AsyncConnection, busy: Callable[[], bool]) -> None:
-    until = time.monotonic() + _BUSY_S
+    began = time.monotonic()
     await connection.execute("SET client_min_messages = warning")
-    while time.monotonic() < until:
+    while (portion := time.monotonic()) < began + _BUSY_S:
         row = await (await connection.execute(_CATCH_UP)).fetchone()
         if not (row and row[0]) or busy():
             return
+        # Readings are delivered meanwhile: of one core at most a half, that an alert need not wait for totals.
+        await asyncio.sleep(time.monotonic() - portion)
 
 
 async def _clocks(connection: psycopg.AsyncConnection) -> list[str]:

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from processors.vee.catalogue import RULES
 from schemas.delivery import NO_WATERMARK_US, Delivery, Rows, Stored
+from schemas.layout import Mask
 from schemas.quality import FLAGS
 from sinks.missing_outbox import MissingOutbox
 from stream.column_histogram import ColumnHistogram
@@ -198,7 +199,7 @@ class WorkerMetrics:
         for place, level in enumerate(self._levels, start=1):
             self.scored.labels(level).inc(int(np.count_nonzero((reached == place) & ~unscored)))
         if isinstance(delivery.rows, Rows):
-            self._findings(delivery.rows.where(stored.fresh))
+            self._findings(delivery.rows, stored.fresh)
         for alert in delivery.alerts:
             self.alerts.labels(alert.kind).inc()
         self.batch.observe(len(delivery.rows))
@@ -220,10 +221,11 @@ class WorkerMetrics:
     def _behind_s(self, watermark_us: int) -> float:
         return self._clock() - watermark_us / 1e6
 
-    def _findings(self, rows: Rows) -> None:
+    def _findings(self, rows: Rows, fresh: Mask) -> None:
         for result, masks in (("fail", rows.failed), ("warn", rows.warned)):
-            for rule in RULES if masks.any() else ():
-                self.rules.labels(rule.id, result).inc(int(((masks >> rule.bit) & 1).sum()))
+            found = masks[fresh & (masks != 0)]  # most readings pass every rule
+            for rule in RULES if len(found) else ():
+                self.rules.labels(rule.id, result).inc(int(((found >> rule.bit) & 1).sum()))
 
 
 class DeskMetrics:

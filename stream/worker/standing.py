@@ -11,8 +11,9 @@ from prometheus_client import CollectorRegistry
 from stream.worker.lane import Lane
 from stream.worker.watch import Look
 
-#: Records that waited longer before they were taken [s] have come faster than they can be stored.
-_LATE_S = 10.0
+#: While records wait longer than this before they are taken [s], what can wait leaves the machine to them: an alert is
+#: to be told within a second.
+_LATE_S = 1.0
 
 
 @dataclass(frozen=True)
