@@ -30,7 +30,7 @@ class Size:
         reporting: meters that are offered for latency; the fewer, the more often each reports.
         rates: at which they report [readings/s].
         offered_s: for how long each is offered [s].
-        warm_s: offered before everything else [s]: Kafka and the MQTT broker compile what they run, a core of work each.
+        warm_s: offered before everything else [s]: brokers compile what they run, a core of work each.
         burst: meters of the burst, one reading each in a minute; 0 without a burst.
         fleets: meters that are recovered.
         bridge: messages, single ones.

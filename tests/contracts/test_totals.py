@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,6 +16,7 @@ import pytest
 
 from schemas.registry import RegistryEntry
 from schemas.topics import METERS_RAW
+from sinks import totals
 from sinks.migrations import migrate
 from sinks.timescale import TimescaleStore
 from sinks.totals import catch_up
@@ -177,6 +179,30 @@ async def test_a_region_whose_clock_is_learned_later_has_its_days_told_anew(feed
         for name, clock in CLOCKS.items():
             connection.execute("INSERT INTO region_clocks VALUES (%s, %s)", (f"R{name}", clock))
     await catch_up(empty, 0)
+    assert_told(empty, feed, rows)
+
+
+@pytest.mark.usefixtures("only_plain")
+async def test_summing_up_leaves_half_of_the_time_to_deliveries_and_gives_way_to_those_that_wait(
+    feed: Feed, empty: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, rested = readings(), list[float]()
+    sent = shuffled(rows)
+    for offset in range(5):
+        await write(feed, sent[offset::5], offset)
+    monkeypatch.setattr(totals, "_CATCH_UP", "SELECT catch_up_totals(1)")
+
+    async def rest(seconds: float) -> None:
+        rested.append(seconds)
+
+    monkeypatch.setattr(totals, "asyncio", SimpleNamespace(sleep=rest))
+    await catch_up(empty, 0, lambda: True)
+    with psycopg.connect(empty) as connection:
+        assert connection.execute("SELECT next_offset FROM total_progress").fetchone() == (1,)
+    assert rested == []
+    await catch_up(empty, 0)
+    assert len(rested) == 4
+    assert all(seconds > 0 for seconds in rested)
     assert_told(empty, feed, rows)
 
 
