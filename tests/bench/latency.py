@@ -26,7 +26,7 @@ from stream.topics import bootstrap_servers
 from tests.bench.figures import percentiles
 from tests.bench.ground import Ground
 
-#: Share of the readings that use fifty times as much as usual, so that there are alerts to time.
+#: Of a fleet whose alerts are timed.
 SPIKES = 0.01
 #: A meter's interval is known anew after this many readings; before, nothing is called an anomaly.
 SETTLING = 4
@@ -45,11 +45,13 @@ class Fleet:
         meters: how many.
         rate: readings per second of all of them.
         seconds: for how long.
+        spikes: share of the readings that use fifty times as much as usual, so that there are alerts to time.
     """
 
     meters: int
     rate: int
     seconds: float
+    spikes: float = SPIKES
 
     @property
     def interval_s(self) -> float:
@@ -65,7 +67,7 @@ class Fleet:
         for first in range(0, int(self.rate * self.seconds), per_slice):
             number = first + np.arange(per_slice)
             energy = 0.2 * self.interval_s / 900 * rng.gamma(16.0, 1 / 16, per_slice)
-            energy[(rng.random(per_slice) < SPIKES) & (number // self.meters >= SETTLING)] *= 50.0
+            energy[(rng.random(per_slice) < self.spikes) & (number // self.meters >= SETTLING)] *= 50.0
             yield ReadingBatch.from_columns(
                 meter_number=names[number % self.meters],
                 reading_time=began_us + (number * 1e6 / self.rate).astype(np.int64),

@@ -191,17 +191,15 @@ def _peers_at(bench: Bench, shape: feed.Shape, count: int, *, near: bool = False
         if (peer.quick or bench.size.rounds > 1) and not (near and peer.once):
             loads.setdefault(_part(bench.size.peer, peer.share), []).append(peer)
     loads.setdefault(bench.size.peer, [])
-    for turn in range(count):
-        for load, group in loads.items():
-            due = [peer for peer in group if peer.name not in missing and not (turn and peer.once)]
-            if not due and load != bench.size.peer:
-                continue
-            wanted = bench.expected(load)
-            topic = METERS_RAW.name
-            bench.fill(load, shape, topic)
+    for load, group in loads.items():
+        wanted, topic = bench.expected(load), METERS_RAW.name
+        bench.fill(load, shape, topic)
+        for turn in range(count):
             if load == bench.size.peer:
                 rounds["meterstream"].append(bench.told(engine.from_backlog(bench.ground, wanted)))
-            for peer in due:
+            for peer in group:
+                if peer.name in missing or (turn and peer.once):
+                    continue
                 try:
                     run = bench.told(bench.arena.run(peer, topic, wanted, _at_once(load, shape), bench.size.patience_s))
                     rounds.setdefault(peer.name, []).append(run)
@@ -252,7 +250,7 @@ def latencies(bench: Bench) -> Found:
     with running(bench, bridges=1, desks=1):
         past = latency.Fleet(meters, meters, 0.0)
         recovery.remember(bench.ground, past.past(), meters * latency.PAST)
-        latency.publish(bench.ground, latency.Fleet(meters, meters, bench.size.warm_s))
+        latency.publish(bench.ground, latency.Fleet(meters, meters, bench.size.warm_s, spikes=0.0))
         for rate in bench.size.rates:
             measured = latency.measure(bench.ground, latency.Fleet(meters, rate, bench.size.offered_s))
             found[str(rate)] = measured
