@@ -6,6 +6,8 @@ import secrets
 import shutil
 import signal
 import subprocess
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,6 +27,9 @@ DATABASE = "meterstream"
 SUPERUSER = "postgres"
 #: Exists on every machine; PostgreSQL refuses to run as root.
 UNPRIVILEGED_USER = "nobody"
+
+#: How long orphaned sessions have to end when they are asked to [s], and how often is looked.
+_ORPHANS_S, _LOOK_S = 2.0, 0.05
 
 _HBA = f"""\
 # Passwords over loopback, nothing else.
@@ -134,6 +139,7 @@ class PostgresServer:
             report("creating the database cluster")
             self._initialise(data, user)
         self._check_version(data)
+        _end_orphans(data.resolve())
         (conf / "pg_hba.conf").write_text(_HBA)
         (conf / "pg_ident.conf").write_text("")
         file = conf / "postgresql.conf"
@@ -207,6 +213,31 @@ class PostgresServer:
         if self.has_timescale():
             with self._as_superuser(DATABASE) as connection:
                 connection.execute("create extension if not exists timescaledb")
+
+
+def _end_orphans(data: Path) -> None:
+    """End sessions that a killed server left behind, which work in its data and hold memory that a new one needs.
+
+    They notice the end of their server when they next wait for something, which a long statement does not do.
+    """
+    sign, deadline = signal.SIGQUIT, time.monotonic() + _ORPHANS_S
+    while orphans := _working_in(data):
+        for pid in orphans:
+            with suppress(ProcessLookupError):
+                os.kill(pid, sign)
+        time.sleep(_LOOK_S)
+        if time.monotonic() > deadline:
+            sign = signal.SIGKILL
+
+
+def _working_in(directory: Path) -> list[int]:
+    """Return processes whose working directory this is; none where the system does not tell."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (entry / "cwd").readlink() == directory:
+                found.append(int(entry.name))
+    return found
 
 
 def _hand_over(path: Path, user: str | None) -> None:

@@ -181,6 +181,21 @@ def test_a_killed_server_comes_back_on_its_port(local_stack: LocalStack, stack: 
     assert after.pid != before.pid
 
 
+def test_a_session_that_outlives_the_killed_database_does_not_keep_it_from_starting(
+    local_stack: LocalStack, stack: Endpoints
+) -> None:
+    """It was busy and noticed nothing; eight starts failed meanwhile, and the database stayed down."""
+    with psycopg.connect(stack.database_url) as connection, ThreadPoolExecutor() as beside:
+        busy = beside.submit(connection.execute, "SELECT sum(n) FROM generate_series(1, 1000000000) AS n")
+        pid = connection.info.backend_pid
+        while "SELECT" not in Path(f"/proc/{pid}/cmdline").read_text():
+            time.sleep(0.05)
+        local_stack.kill("postgres")
+        assert local_stack.wait_healthy() == stack
+        with pytest.raises(psycopg.OperationalError):
+            busy.result(timeout=20)
+
+
 def test_a_held_server_is_an_outage_until_released(local_stack: LocalStack, stack: Endpoints) -> None:
     local_stack.hold("postgres")
     try:
