@@ -1,7 +1,7 @@
 """The worker's Faust application, built by a function: topics, agents, table and watch on one screen."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -39,6 +39,8 @@ from stream.vee.automatic import AutomaticEstimation
 from stream.vee.rule_book import RuleBook
 from stream.worker.estimates import keep_estimating
 from stream.worker.fetches import FetchTransport
+from stream.worker.gaps import GapReader
+from stream.worker.intake import Record
 from stream.worker.keepers import Keeper, json_of, registry_entry
 from stream.worker.lane import Lane, Source, open_lane
 from stream.worker.maintain import again_and_again
@@ -98,11 +100,14 @@ def build_app(
     ticks = open_lane(app, settings, endpoints, ticks_plan(market, sinks, markets, tick_models), of_ticks)
     _add_lane(app, settings, readings)
     _add_lane(app, settings, ticks)
-    rejects = Keeper(app, json_of(Rejected), sinks.store.keep_rejected)
-    _add_keeper(app, METERS_REJECTED, rejects)
-    _add_keeper(app, MARKET_REJECTED, rejects)
-    entries = Keeper(app, registry_entry, partial(_register, readings.worker, sinks.store))
-    _add_keeper(app, METERS_REGISTRY, entries)
+
+    def keeping(topic: TopicSpec, read: Callable[[Record], Any], keep: Callable[[Any], Awaitable[None]]) -> None:
+        gaps = GapReader(endpoints.kafka_url, topic.name, settings.worker.app_id)
+        _add_keeper(app, topic, Keeper(app, read, keep, gaps))
+
+    keeping(METERS_REJECTED, json_of(Rejected), sinks.store.keep_rejected)
+    keeping(MARKET_REJECTED, json_of(Rejected), sinks.store.keep_rejected)
+    keeping(METERS_REGISTRY, registry_entry, partial(_register, readings.worker, sinks.store))
     producer = KafkaProducer(producer_settings(endpoints.kafka_url))
     for each in (serving, tick_models):
         app.task(partial(keep_fresh, app, producer, sinks.store, each, settings.models.refresh_s))

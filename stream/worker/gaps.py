@@ -16,7 +16,7 @@ from stream.worker.fetches import header
 from stream.worker.intake import Record
 
 #: More missing records than this are left to a fresh start, which reads them in the ordinary way.
-_MOST = 20_000
+MOST = 20_000
 
 
 class GapReader:
@@ -47,7 +47,7 @@ class GapReader:
         Raises:
             GapTooLarge: too many to hold at once.
         """
-        if end - first > _MOST:
+        if end - first > MOST:
             raise GapTooLarge(self._topic, partition, first, end)
         return await asyncio.to_thread(self._read, partition, first, end)
 
@@ -67,4 +67,5 @@ class GapReader:
 def record_of(found: Any) -> Record:
     """Take a message of librdkafka as a record."""
     content_type, source = (header(found.headers(), name) for name in (CONTENT_TYPE, SOURCE))
-    return Record(found.offset(), found.value() or b"", content_type, found.timestamp()[1] * 1000, source)
+    arrived_us = found.timestamp()[1] * 1000
+    return Record(found.offset(), found.value() or b"", content_type, arrived_us, source, found.key())
