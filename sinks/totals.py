@@ -14,8 +14,8 @@ from psycopg import sql
 
 from sinks.upkeep_log import noted
 
-#: Longest time that one call spends on what is new [s]: others want the database, too.
-_BUSY_S = 20.0
+#: Longest time that one call spends on what is new, half of which it rests [s].
+_BUSY_S = 120.0
 #: Readings that are summed up at once: two seconds or so of a core, for which nobody can be let go first.
 _PORTION = 50_000
 #: A day must fit twice into what is refreshed [d].

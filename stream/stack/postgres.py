@@ -28,7 +28,7 @@ SUPERUSER = "postgres"
 #: Exists on every machine; PostgreSQL refuses to run as root.
 UNPRIVILEGED_USER = "nobody"
 
-#: How long orphaned sessions have to end when they are asked to [s], and how often is looked.
+#: How long orphaned sessions have to end when they are asked to, and when they are made to; how often is looked [s].
 _ORPHANS_S, _LOOK_S = 2.0, 0.05
 
 _HBA = f"""\
@@ -139,7 +139,7 @@ class PostgresServer:
             report("creating the database cluster")
             self._initialise(data, user)
         self._check_version(data)
-        _end_orphans(data.resolve())
+        _end_orphans((self.binaries / "postgres").resolve(), data.resolve())
         (conf / "pg_hba.conf").write_text(_HBA)
         (conf / "pg_ident.conf").write_text("")
         file = conf / "postgresql.conf"
@@ -215,27 +215,27 @@ class PostgresServer:
                 connection.execute("create extension if not exists timescaledb")
 
 
-def _end_orphans(data: Path) -> None:
+def _end_orphans(program: Path, data: Path) -> None:
     """End sessions that a killed server left behind, which work in its data and hold memory that a new one needs.
 
     They notice the end of their server when they next wait for something, which a long statement does not do.
     """
-    sign, deadline = signal.SIGQUIT, time.monotonic() + _ORPHANS_S
-    while orphans := _working_in(data):
-        for pid in orphans:
-            with suppress(ProcessLookupError):
-                os.kill(pid, sign)
-        time.sleep(_LOOK_S)
-        if time.monotonic() > deadline:
-            sign = signal.SIGKILL
+    for sign in (signal.SIGQUIT, signal.SIGKILL):
+        deadline = time.monotonic() + _ORPHANS_S
+        while (orphans := _running(program, data)) and time.monotonic() < deadline:
+            for pid in orphans:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, sign)
+            time.sleep(_LOOK_S)
 
 
-def _working_in(directory: Path) -> list[int]:
-    """Return processes whose working directory this is; none where the system does not tell."""
+def _running(program: Path, directory: Path) -> list[int]:
+    """Return processes of a program that work in a directory; none where the system does not tell."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            if (entry / "cwd").readlink() == directory:
+            # The program, too: an operator's shell may stand in the directory.
+            if (entry / "cwd").readlink() == directory and (entry / "exe").readlink() == program:
                 found.append(int(entry.name))
     return found
 

@@ -190,8 +190,14 @@ def test_a_session_that_outlives_the_killed_database_does_not_keep_it_from_start
         pid = connection.info.backend_pid
         while "SELECT" not in Path(f"/proc/{pid}/cmdline").read_text():
             time.sleep(0.05)
-        local_stack.kill("postgres")
-        assert local_stack.wait_healthy() == stack
+        # Somebody else who stands in the directory is nobody's orphan.
+        with subprocess.Popen(["sleep", "300"], cwd=local_stack.directory / "data" / "postgres") as bystander:
+            try:
+                local_stack.kill("postgres")
+                assert local_stack.wait_healthy() == stack
+                assert bystander.poll() is None
+            finally:
+                bystander.kill()
         with pytest.raises(psycopg.OperationalError):
             busy.result(timeout=20)
 
